@@ -1,0 +1,1 @@
+"""Cards, the registry that finds them, and suites."""

@@ -1,0 +1,203 @@
+"""Cards: what a method, a task or a model says about itself.
+
+A card is a literal: it stands in its file as ``CARD = MethodCard(...)`` with nothing but strings,
+numbers, tuples, lists and dicts inside, so the catalogue reads it without running the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeVar, get_args
+
+from tokonomy.errors import BadCard
+
+Kind = Literal["reference", "training-free", "offline-calibrated", "trained"]
+Lossless = Literal["exact", "distribution", "lossy"]
+Effect = Literal["none", "removed", "masked", "kv-only"]
+
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+T = TypeVar("T", bound=type[Any])
+
+
+def _check(card: str, what: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise BadCard(
+            f"card {card!r}: {what} must be one of {', '.join(map(str, allowed))}; got {value!r}"
+        )
+
+
+def _check_id(value: object) -> None:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise BadCard(f"a card's id is kebab-case (a-z, 0-9, -); got {value!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A figure that a paper or a README states.
+
+    Attributes:
+        model: The model it was stated for, as the source names it.
+        dataset: The data set and split.
+        setting: The method's setting.
+        metric: What is stated, e.g. ``"top-1 accuracy"`` or ``"speed-up"``.
+        value: The figure, in ``unit``.
+        unit: ``"%"``, ``"x"``, ``"GMACs"``, ``"images/s"``.
+        reference: The same figure of the unmodified model, where stated.
+        hardware: Where it was measured, where stated.
+        source: Where it stands.
+    """
+
+    model: str
+    dataset: str
+    setting: str
+    metric: str
+    value: float
+    unit: str
+    source: str
+    reference: float | None = None
+    hardware: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodCard:
+    """A method's card.
+
+    Attributes:
+        id: Kebab-case, never reused.
+        title: The name the paper gives it.
+        family: The contract it implements, e.g. ``"vision"``.
+        summary: What it does, in one sentence.
+        kind: How much preparation it needs.
+        lossless: ``exact``, ``distribution`` or ``lossy``.
+        alters: What of the model it touches, e.g. ``("tokens after attention",)``.
+        effect: What it says happens to tokens; the harness checks it by counting.
+        needs: What a model must offer, e.g. ``("cls token", "attention weights")``.
+        paper: arXiv id.
+        code: Reference implementation, ``owner/repository``.
+        code_licence: Licence of that code.
+        differences: Each way in which this implementation departs from the reference.
+        claims: Figures stated by the source.
+        atlas: Ids of the field map.
+        sweep: Default settings, each a dict of hyper-parameters; at least four, but for references.
+    """
+
+    noun: ClassVar[str] = "method"
+    id: str
+    title: str
+    family: str
+    summary: str
+    kind: Kind
+    lossless: Lossless
+    effect: Effect
+    alters: tuple[str, ...]
+    sweep: tuple[Mapping[str, Any], ...]
+    needs: tuple[str, ...] = ()
+    paper: str | None = None
+    code: str | None = None
+    code_licence: str | None = None
+    differences: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    atlas: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
+        _check(self.id, "kind", self.kind, get_args(Kind))
+        _check(self.id, "lossless", self.lossless, get_args(Lossless))
+        _check(self.id, "effect", self.effect, get_args(Effect))
+        if self.kind != "reference" and len(self.sweep) < 4:
+            raise BadCard(
+                f"card {self.id!r}: the default sweep needs at least four settings; "
+                f"got {len(self.sweep)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCard:
+    """A task's card.
+
+    Attributes:
+        id: Kebab-case, never reused.
+        title: Human-readable name.
+        family: The contract it belongs to.
+        summary: What is asked, in one sentence.
+        metric: The quality metric and its formula.
+        source: Where the data come from.
+        licence: The data's licence.
+        split: How train and test are kept apart.
+        revision: Version of the data or of the rule that makes them.
+        chance: Expected quality of guessing, or None where it depends on the data.
+        models: Embedded models trained for it.
+        parameters: Names of the fields a reference such as ``imagefolder:<dir>`` fills, in order.
+    """
+
+    noun: ClassVar[str] = "task"
+    id: str
+    title: str
+    family: str
+    summary: str
+    metric: str
+    source: str
+    licence: str
+    split: str
+    revision: str
+    chance: float | None = None
+    models: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """A shipped model's card.
+
+    Attributes:
+        id: Kebab-case, never reused.
+        title: Human-readable name.
+        family: The contract it belongs to.
+        summary: Architecture and training, in a sentence or two.
+        task: The task it is trained for.
+        licence: The weights' licence.
+        recipe: How it was trained: data, steps, time and hardware.
+    """
+
+    noun: ClassVar[str] = "model"
+    id: str
+    title: str
+    family: str
+    summary: str
+    task: str
+    licence: str
+    recipe: str
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
+
+
+Card = MethodCard | TaskCard | ModelCard
+
+
+def implements(card: Card) -> Callable[[T], T]:
+    """Mark the class that a card describes; it gets the card as ``card``."""
+
+    def mark(cls: T) -> T:
+        cls.card = card
+        return cls
+
+    return mark
+
+
+__all__ = [
+    "Card",
+    "Claim",
+    "Effect",
+    "Kind",
+    "Lossless",
+    "MethodCard",
+    "ModelCard",
+    "TaskCard",
+    "implements",
+]

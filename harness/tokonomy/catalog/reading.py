@@ -1,0 +1,76 @@
+"""Reading a card out of a file without running the file.
+
+Only literals and calls of the card classes are understood, so a card cannot do anything.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from tokonomy.catalog.cards import Card, Claim, MethodCard, ModelCard, TaskCard
+from tokonomy.errors import BadCard
+
+_CALLS: dict[str, Any] = {cls.__name__: cls for cls in (Claim, MethodCard, ModelCard, TaskCard)}
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords) if name in _CALLS:
+            return _CALLS[name](**{word.arg or "**": _value(word.value) for word in keywords})
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Dict(keys=keys, values=values):
+            return {
+                _value(key): _value(value) for key, value in zip(keys, values, strict=True) if key
+            }
+        case _:
+            return ast.literal_eval(node)
+
+
+def _assigned(tree: ast.Module) -> ast.Assign | ast.AnnAssign | None:
+    for node in tree.body:
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else ([node.target] if isinstance(node, ast.AnnAssign) else [])
+        )
+        if any(isinstance(target, ast.Name) and target.id == "CARD" for target in targets):
+            return node  # type: ignore[return-value] # only the two kinds above have targets
+    return None
+
+
+def read_card(path: Path) -> Card | None:
+    """The card in a file, or None where the file has none; raises ``BadCard``."""
+    text = path.read_text(encoding="utf-8")
+    if "CARD" not in text:
+        return None
+    try:
+        node = _assigned(ast.parse(text))
+        if node is None or node.value is None:
+            return None
+        card = _value(node.value)
+    except (SyntaxError, ValueError, TypeError) as error:
+        raise BadCard(
+            f"{path.name}: a card is a call of a card class with literals only; "
+            f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from None
+    if not isinstance(card, MethodCard | TaskCard | ModelCard):
+        raise BadCard(
+            f"{path.name}: CARD must be a MethodCard, TaskCard or ModelCard; "
+            f"got {type(card).__name__}"
+        )
+    return card
+
+
+def code_without_card(path: Path) -> str:
+    """The source of a file with its card cut out: what can change a result."""
+    text = path.read_text(encoding="utf-8")
+    node = _assigned(ast.parse(text)) if "CARD" in text else None
+    if node is None or node.end_lineno is None:
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(lines[: node.lineno - 1] + lines[node.end_lineno :])

@@ -1,0 +1,147 @@
+"""Suites: TOML files that select cells and say how hard to measure them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tokonomy.catalog.registry import _points, located, unknown
+from tokonomy.errors import BadSuite, UnknownId
+
+Positive = Annotated[int, Field(ge=1)]
+Duration = Annotated[float, Field(gt=0, strict=False)]
+ScenarioRef = Annotated[str, Field(pattern=r"^(stream|offline:[1-9][0-9]{0,3})$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Measuring(_Table):
+    """How hard latency is measured.
+
+    Attributes:
+        threads: Threads of the timed passes.
+        warmup_calls, warmup_s: Least warm-up of each arm and shape; both hold.
+        min_pairs, max_pairs: Bounds of the number of pairs.
+        max_s: Cap on the timed pass, seconds.
+        half_width: Stop when the ratio's relative 95 % half-width is at most this.
+    """
+
+    threads: Positive = 1
+    warmup_calls: Positive = 3
+    warmup_s: Duration = 0.1
+    min_pairs: Annotated[int, Field(ge=10)] = 10
+    max_pairs: Positive = 200
+    max_s: Duration = 20.0
+    half_width: Duration = 0.01
+
+
+class Limits(_Table):
+    """What a run may take: wall time in seconds and resident memory in MiB."""
+
+    time_s: Duration = 300.0
+    memory_mib: Positive = 4096
+
+
+class Selection(_Table):
+    """Cells: tasks x models x methods x settings x scenarios.
+
+    Attributes:
+        tasks: Task references.
+        models: Model references; empty means the embedded models of each task.
+        methods: Method ids; ``["all"]`` means every one of the family.
+        settings: ``"default"`` takes each card's sweep, ``"ends"`` its first, middle and last.
+        params: Settings by method id, in place of the card's sweep.
+        scenarios: ``"stream"`` (batch 1) or ``"offline:B"``.
+    """
+
+    tasks: Annotated[list[str], Field(min_length=1)]
+    models: list[str] = []
+    methods: Annotated[list[str], Field(min_length=1)] = ["all"]
+    settings: Literal["default", "ends"] = "default"
+    params: dict[str, list[dict[str, Any]]] = {}
+    scenarios: Annotated[list[ScenarioRef], Field(min_length=1)] = ["stream"]
+
+
+class Suite(_Table):
+    """A suite file."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    title: str
+    summary: str = ""
+    family: str
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    mode: Literal["eager"] = "eager"
+    seed: int = 0
+    select: Annotated[list[Selection], Field(min_length=1)]
+    measuring: Measuring = Measuring()
+    limits: Limits = Limits()
+
+
+def _line(text: str, loc: tuple[int | str, ...]) -> int:
+    """Best line for a validation error: where the last named key of its path stands."""
+    lines = text.splitlines()
+    start = 0
+    for part in loc:
+        pattern = (
+            rf"\s*\[*\s*([\w.-]+\.)?{re.escape(str(part))}\b" if isinstance(part, str) else None
+        )
+        nth = part if isinstance(part, int) else 0
+        hits = [i for i in range(start, len(lines)) if pattern and re.match(pattern, lines[i])]
+        if hits:
+            start = hits[min(nth, len(hits) - 1)]
+    return start + 1
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite file; raises ``BadSuite`` naming the line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return Suite.model_validate(tomllib.loads(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSuite(f"suite {str(path)!r} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadSuite(f"suite {path.name}: not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadSuite(
+            f"suite {path.name}, line {_line(text, first['loc'])}: {where}: {first['msg']}; "
+            f"got {first['input']!r:.80}"
+        ) from None
+
+
+def _suite_files() -> Iterator[Path]:
+    for point in _points("tokonomy.suites"):
+        try:
+            _, path = located(point)
+        except Exception:
+            continue
+        yield from sorted(path.rglob("*.toml"))
+
+
+@cache
+def suite_files() -> Mapping[str, Path]:
+    """Installed suite files by name."""
+    return {path.stem: path for path in reversed(list(_suite_files()))}
+
+
+def find_suite(name: str) -> Suite:
+    """A suite by installed name or by path."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        return read_suite(path)
+    if name not in suite_files():
+        raise UnknownId(unknown("suite", name, suite_files()) + ", or give a path ending in .toml")
+    return read_suite(suite_files()[name])
+
+
+__all__ = ["Limits", "Measuring", "Selection", "Suite", "find_suite", "read_suite", "suite_files"]

@@ -1,0 +1,5 @@
+"""Families: the contract between methods and tasks of one kind."""
+
+from tokonomy.families.contract import Family, load_family
+
+__all__ = ["Family", "load_family"]

@@ -1,0 +1,175 @@
+"""Image classification: what is fed, what comes out, and how it is scored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from tokonomy.catalog.registry import catalogue
+from tokonomy.errors import BadData, BadParameter, InvalidOutput, UnreadableSample
+from tokonomy.families.contract import LayerWeights, Outputs, Predict
+from tokonomy.families.vision import loading
+from tokonomy.families.vision.data import Image, ImageSet
+from tokonomy.families.vision.model import VisionModel
+from tokonomy.families.vision.tokens import Batch
+from tokonomy.store.record import ModelRef, TaskRef
+
+#: Samples in a batch of the quality pass; a method's result must not depend on it.
+EVALUATION_BATCH = 32
+
+
+class Vision:
+    """The vision family."""
+
+    id = "vision"
+    title = "Vision transformers: fewer image tokens"
+    metric = "accuracy"
+
+    def _task(self, ref: str) -> tuple[str, object]:
+        name, _, argument = ref.partition(":")
+        tasks = catalogue("task")
+        names = tasks.card(name).parameters
+        if argument and not names:
+            raise BadParameter(f"task {name!r} takes no argument; got {argument!r}")
+        if names and not argument:
+            raise BadParameter(f"task {name!r} is given as {name}:<{names[0]}>; got no {names[0]}")
+        return name, tasks.build(name, {names[0]: argument} if argument else {})
+
+    def open(self, task_ref: str, split: str = "test") -> ImageSet:
+        """One split of a task."""
+        _, task = self._task(task_ref)
+        data: ImageSet = task.samples(split)  # type: ignore[attr-defined] # a class from outside
+        return data
+
+    def describe_task(self, ref: str) -> TaskRef:
+        """Identity of the test split."""
+        name, _ = self._task(ref)
+        data = self.open(ref)
+        return TaskRef(id=name, ref=ref, split="test", samples=len(data), data_hash=data.data_hash)
+
+    def describe_model(self, ref: str) -> ModelRef:
+        """Identity of the weights."""
+        embedded = not ref.startswith("hf:")
+        name = ref if embedded else ref.removeprefix("hf:").rstrip("/").rpartition("/")[2]
+        return ModelRef(id=name, ref=ref, embedded=embedded, weights_hash=loading.weights_hash(ref))
+
+    def models_for(self, task_ref: str) -> tuple[str, ...]:
+        """Embedded models of a task."""
+        models: tuple[str, ...] = catalogue("task").card(task_ref.partition(":")[0]).models
+        return models
+
+    def load(self, model_ref: str, *, device: str, precision: str) -> VisionModel:
+        """A fresh model in eval mode."""
+        return loading.load(model_ref, device=device, precision=precision)
+
+    def check(self, model: VisionModel, data: ImageSet) -> None:
+        """Raise ``BadData`` where a label is none of the model's outputs."""
+        classes = model.module.config.num_labels
+        if max(data.labels) >= classes:
+            raise BadData(
+                f"the task has a label {max(data.labels)} and the model has {classes} outputs; "
+                f"give a label map or another model"
+            )
+
+    def batches(
+        self,
+        model: VisionModel,
+        data: ImageSet,
+        size: int,
+        *,
+        indices: Sequence[int] | None = None,
+        unreadable: list[str] | None = None,
+    ) -> Iterator[Batch]:
+        """Preprocessed batches; an unreadable sample is left out and named."""
+        ids: list[int] = []
+        images: list[Image] = []
+        for index in range(len(data)) if indices is None else indices:
+            try:
+                images.append(data.read(index))
+                ids.append(index)
+            except UnreadableSample as error:
+                if unreadable is not None:
+                    unreadable.append(f"{data.ids[index]}: {error}"[:500])
+            if len(ids) == size:
+                yield _batch(model, ids, images)
+                ids, images = [], []
+        if ids:
+            yield _batch(model, ids, images)
+
+    def validate(self, output: object, batch: Batch, model: VisionModel) -> Tensor:
+        """Logits of shape [B, classes], finite, of a floating type."""
+        expected = (len(batch), model.module.config.num_labels)
+        if not isinstance(output, Tensor):
+            raise InvalidOutput(f"not-a-tensor: expected logits; got {type(output).__name__}")
+        if tuple(output.shape) != expected:
+            raise InvalidOutput(f"wrong-shape: expected {expected}; got {tuple(output.shape)}")
+        if output.dtype != batch.pixels.dtype:
+            raise InvalidOutput(f"wrong-dtype: expected {batch.pixels.dtype}; got {output.dtype}")
+        if not bool(torch.isfinite(output).all()):
+            raise InvalidOutput("not-finite: the logits hold NaN or infinity")
+        return output
+
+    def evaluate(self, predict: Predict, model: VisionModel, data: ImageSet) -> Outputs:
+        """Every sample through ``predict``, top-1."""
+        unreadable: list[str] = []
+        rows = [
+            self.validate(predict(batch), batch, model).float().cpu()
+            for batch in self.batches(model, data, EVALUATION_BATCH, unreadable=unreadable)
+        ]
+        if not rows:
+            raise BadData(f"none of the {len(data)} samples can be decoded; {unreadable[0]}")
+        raw = torch.cat(rows)
+        digest = hashlib.sha256(raw.contiguous().numpy().tobytes()).hexdigest()
+        return Outputs(
+            predictions=raw.argmax(1).tolist(), logits_hash=digest, unreadable=unreadable, raw=raw
+        )
+
+    def score(self, outputs: Outputs, data: ImageSet) -> list[float]:
+        """1 where the highest logit is the label, else 0."""
+        failed = {line.partition(": ")[0] for line in outputs.unreadable}
+        labels = [
+            label for name, label in zip(data.ids, data.labels, strict=True) if name not in failed
+        ]
+        return [
+            float(said == label) for said, label in zip(outputs.predictions, labels, strict=True)
+        ]
+
+    def coarse(self, model: VisionModel) -> Predict:
+        """The model on images of half the side."""
+        return model.coarse((max(1, model.grid[0] // 2), max(1, model.grid[1] // 2)))
+
+    def layers(self, model: VisionModel) -> list[LayerWeights]:
+        """Query, key and first MLP weight of each block."""
+        return [
+            LayerWeights(
+                query=block.attention.q_proj.weight,
+                key=block.attention.k_proj.weight,
+                mlp=block.mlp.fc1.weight,
+            )
+            for block in model.layers
+        ]
+
+    def fingerprint(self, model: VisionModel) -> str:
+        """Weights, module types, instance attributes and hooks, as one SHA-256."""
+        digest = hashlib.sha256()
+        for name, module in model.module.named_modules():
+            hooks = [len(value) for key, value in vars(module).items() if key.endswith("_hooks")]
+            names = sorted(key for key in vars(module) if not key.startswith("__"))
+            kind = (type(module), id(type(module).forward), module.training)
+            digest.update(f"{name} {kind} {names} {hooks}".encode())
+        for name, tensor in model.module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _batch(model: VisionModel, ids: list[int], images: list[Image]) -> Batch:
+    pixels = model.processor(images=images, return_tensors="pt", input_data_format="channels_last")
+    weight = next(model.module.parameters())
+    return Batch(
+        ids=torch.tensor(ids, device=weight.device),
+        pixels=pixels["pixel_values"].to(weight.device, weight.dtype),
+    )

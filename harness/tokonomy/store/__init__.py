@@ -1,0 +1,1 @@
+"""Records, the database that keeps them, and what is derived from them."""
