@@ -60,8 +60,8 @@ def _files(module: str, path: Path) -> Iterator[tuple[str, Path]]:
         yield ".".join((module, *(part for part in parts if part != "__init__"))), file
 
 
-def _points(group: str) -> list[EntryPoint]:
-    """Our own first, so that an outsider cannot take one of our ids."""
+def points(group: str) -> list[EntryPoint]:
+    """Entry points of a group; our own first, so that an outsider cannot take one of our ids."""
     return sorted(
         entry_points(group=group), key=lambda point: (point.name != "tokonomy", point.name)
     )
@@ -172,4 +172,4 @@ def unknown(noun: str, name: str, known: Iterable[str]) -> str:
 @cache
 def catalogue(noun: str) -> Registry:
     """Everything installed of one noun: ``method``, ``task`` or ``model``."""
-    return Registry(noun, _points(f"tokonomy.{noun}s"))
+    return Registry(noun, points(f"tokonomy.{noun}s"))

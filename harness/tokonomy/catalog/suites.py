@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tokonomy.catalog.registry import _points, located, unknown
+from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
 
 Positive = Annotated[int, Field(ge=1)]
@@ -89,16 +89,14 @@ class Suite(_Table):
 def _line(text: str, loc: tuple[int | str, ...]) -> int:
     """Best line for a validation error: where the last named key of its path stands."""
     lines = text.splitlines()
-    start = 0
+    hits = [0]
     for part in loc:
-        pattern = (
-            rf"\s*\[*\s*([\w.-]+\.)?{re.escape(str(part))}\b" if isinstance(part, str) else None
-        )
-        nth = part if isinstance(part, int) else 0
-        hits = [i for i in range(start, len(lines)) if pattern and re.match(pattern, lines[i])]
-        if hits:
-            start = hits[min(nth, len(hits) - 1)]
-    return start + 1
+        if isinstance(part, int):
+            hits = hits[part:] or hits
+            continue
+        key = re.compile(rf"\s*\[*\s*([\w.-]+\.)?{re.escape(part)}\b")
+        hits = [i for i in range(hits[0], len(lines)) if key.match(lines[i])] or hits
+    return hits[0] + 1
 
 
 def read_suite(path: Path) -> Suite:
@@ -119,19 +117,25 @@ def read_suite(path: Path) -> Suite:
         ) from None
 
 
-def _suite_files() -> Iterator[Path]:
-    for point in _points("tokonomy.suites"):
-        try:
-            _, path = located(point)
-        except Exception:
-            continue
-        yield from sorted(path.rglob("*.toml"))
-
-
 @cache
+def installed() -> tuple[Mapping[str, Path], tuple[Broken, ...]]:
+    """Installed suite files by name, ours first, and the packages whose suites cannot be found."""
+    found: dict[str, Path] = {}
+    broken: list[Broken] = []
+    for point in points("tokonomy.suites"):
+        try:
+            _, folder = located(point)
+        except Exception as error:  # a package from outside may fail in any way
+            broken.append(Broken(where=f"{point.name} = {point.value}", reason=str(error)))
+            continue
+        for path in sorted(folder.rglob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found, tuple(broken)
+
+
 def suite_files() -> Mapping[str, Path]:
     """Installed suite files by name."""
-    return {path.stem: path for path in reversed(list(_suite_files()))}
+    return installed()[0]
 
 
 def find_suite(name: str) -> Suite:
@@ -142,6 +146,3 @@ def find_suite(name: str) -> Suite:
     if name not in suite_files():
         raise UnknownId(unknown("suite", name, suite_files()) + ", or give a path ending in .toml")
     return read_suite(suite_files()[name])
-
-
-__all__ = ["Limits", "Measuring", "Selection", "Suite", "find_suite", "read_suite", "suite_files"]

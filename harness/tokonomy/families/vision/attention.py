@@ -89,15 +89,16 @@ class Attention:
         """Keys averaged over heads, [B, T, head_dim]: the metric of ToMe, PiToMe and ATC."""
         return self.k.mean(1)
 
-    def mix(self) -> Tensor:
-        """Attention-weighted values, [B, heads, T, head_dim]."""
+    def mix(self, queries: Tensor | None = None) -> Tensor:
+        """Attention-weighted values, [B, heads, T, head_dim], or of some queries only."""
         if (
             "weights" in self.__dict__
             or self.block.attention.config._attn_implementation == "eager"
         ):
-            return self.weights @ self.v
+            return (self.weights if queries is None else self.rows(queries)) @ self.v
+        q = self.q if queries is None else queries
         return F.scaled_dot_product_attention(
-            self.q, self.k, self.v, attn_mask=self.bias, scale=self.scale
+            q, self.k, self.v, attn_mask=self.bias, scale=self.scale
         )
 
     def output(self, mixed: Tensor) -> Tensor:

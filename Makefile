@@ -1,0 +1,35 @@
+# The verbs that people and CI use. `make leaderboard` and `make test` need only Python 3.11 and git.
+PYTHON ?= python3.11
+BIN := .venv/bin
+SUITE ?= quick
+.PHONY: leaderboard test bench format
+
+leaderboard: .venv/ready ## run the suite, build the site, print a summary
+	$(BIN)/tokonomy run --suite $(SUITE)
+	$(BIN)/tokonomy results show --suite $(SUITE)
+	$(BIN)/tokonomy publish
+
+test: .venv/ready-dev ## every test and check that CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: .venv/ready-dev ## speed of the harness itself
+	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-sort=name
+
+format: .venv/ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/python: # the environment alone
+	$(PYTHON) -m venv .venv || python3 -m venv .venv
+	touch $@
+
+.venv/ready: .venv/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/ready-dev: .venv/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ .venv/ready

@@ -1,0 +1,215 @@
+"""Charts as data: every mark with its place, its link and its words, ready for the SVG macro.
+
+A chart is made from the very rows that its table shows. Lower cost and higher quality are better:
+the good corner is at the top left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tokonomy_site.figures import Figure, Form
+from tokonomy_site.scales import Scale, scale
+
+WIDTH, HEIGHT = 560, 380
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 12, 44
+_CHARACTER, _LINE = 6.3, 14.0  # of a label, in pixels; a generous guess, since fonts differ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One row of a table, as a chart sees it.
+
+    Attributes:
+        x: Cost; lower is better.
+        y: Quality; higher is better.
+        href: Where the mark leads.
+        label: What the mark says, in full.
+        short: What stands beside it on the front.
+        series: Points of one series share a mark and may be joined.
+        style: Class of the colour.
+        shape: Id of the symbol.
+    """
+
+    x: Figure
+    y: Figure
+    href: str
+    label: str
+    short: str
+    series: str
+    style: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A point in its place."""
+
+    point: Point
+    x: float
+    y: float
+    bars: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """Words beside a mark."""
+
+    x: float
+    y: float
+    anchor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """What the macro draws.
+
+    Attributes:
+        title: What is shown, read out in place of the picture.
+        x: Cost axis.
+        y: Quality axis.
+        x_title: Its words.
+        y_title: Its words.
+        marks: Marks of each series.
+        paths: A path per series that joins its points, where asked for.
+        front: The step line of what nothing else beats.
+        labels: Words on the front.
+        one: Where the reference's cost stands, where that means something.
+        width: Of the picture, in pixels.
+        height: Of the picture.
+    """
+
+    title: str
+    x: Scale
+    y: Scale
+    x_title: str
+    y_title: str
+    marks: dict[str, list[Mark]]
+    paths: dict[str, str]
+    front: str
+    labels: tuple[Label, ...]
+    one: float | None
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def front(points: Iterable[Point]) -> list[Point]:
+    """The points that no other beats in both cost and quality, cheapest first."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.x.value or 0.0, -(p.y.value or 0.0))):
+        if not best or (point.y.value or 0.0) > (best[-1].y.value or 0.0):
+            best.append(point)
+    return best
+
+
+def _ends(figures: Iterable[Figure]) -> list[float]:
+    return [v for f in figures for v in (f.value, f.low, f.high) if v is not None]
+
+
+def _bars(point: Point, x: Scale, y: Scale) -> str:
+    at, up = x.place(point.x.value or 0.0), y.place(point.y.value or 0.0)
+    path = ""
+    if point.x.low is not None and point.x.high is not None:
+        path += f"M{x.place(point.x.low):g} {up:g}H{x.place(point.x.high):g}"
+    if point.y.low is not None and point.y.high is not None:
+        path += f"M{at:g} {y.place(point.y.low):g}V{y.place(point.y.high):g}"
+    return path
+
+
+def _steps(best: Sequence[Point], x: Scale, y: Scale) -> str:
+    if not best:
+        return ""
+    places = [(x.place(p.x.value or 0.0), y.place(p.y.value or 0.0)) for p in best]
+    path = f"M{places[0][0]:g} {y.start:g}V{places[0][1]:g}"
+    for at, up in places[1:]:
+        path += f"H{at:g}V{up:g}"
+    return path + f"H{x.end:g}"
+
+
+def _clash(box: tuple[float, float, float, float], taken: list[tuple[float, ...]]) -> bool:
+    return any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+        for other in taken
+    )
+
+
+def _labels(best: Sequence[Mark], marks: Sequence[Mark], width: int) -> tuple[Label, ...]:
+    """Words for the front where there is room: a label never covers a mark or another label."""
+    taken: list[tuple[float, ...]] = [(m.x - 4, m.y - 4, m.x + 4, m.y + 4) for m in marks]
+    labels = []
+    for mark in best:
+        long = len(mark.point.short) * _CHARACTER
+        for anchor, left, up in (
+            ("end", mark.x - 8 - long, mark.y - 12),
+            ("start", mark.x + 8, mark.y - 12),
+            ("end", mark.x - 8 - long, mark.y + 1),
+            ("start", mark.x + 8, mark.y + 1),
+            ("end", mark.x - 8 - long, mark.y - 26),
+        ):
+            box = (left, up, left + long, up + _LINE - 2)
+            inside = left > _LEFT and box[2] < width - _RIGHT + 6 and up > 0
+            if inside and not _clash(box, taken):
+                taken.append(box)
+                at = left if anchor == "start" else box[2]
+                text = mark.point.short
+                labels.append(Label(x=round(at, 1), y=round(up + 10, 1), anchor=anchor, text=text))
+                break
+    return tuple(labels)
+
+
+def chart(
+    points: Iterable[Point],
+    *,
+    title: str,
+    x_title: str,
+    y_title: str,
+    x_form: Form,
+    y_form: Form,
+    logs: bool = True,
+    one: bool = False,
+    joined: bool = False,
+    x_bounds: tuple[float, float] | None = None,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+) -> Chart | None:
+    """Place ``points``; None where fewer than two have both figures."""
+    known = [p for p in points if p.x.known and p.y.known]
+    if len(known) < 2:
+        return None
+    across = _ends(p.x for p in known) + ([1.0] if one else [])
+    x = scale(across, start=_LEFT, end=width - _RIGHT, form=x_form, bounds=x_bounds, logs=logs)
+    up = _ends(p.y for p in known)
+    y = scale(up, start=height - _BOTTOM, end=_TOP, form=y_form, bounds=(0.0, 1.0))
+    marks: dict[str, list[Mark]] = {}
+    placed: dict[int, Mark] = {}
+    for p in known:
+        mark = Mark(
+            point=p,
+            x=x.place(p.x.value or 0.0),
+            y=y.place(p.y.value or 0.0),
+            bars=_bars(p, x, y),
+        )
+        marks.setdefault(p.series, []).append(mark)
+        placed[id(p)] = mark
+    best = front(known)
+    return Chart(
+        title=title,
+        x=x,
+        y=y,
+        x_title=x_title,
+        y_title=y_title,
+        marks=marks,
+        paths={s: _path(m) for s, m in marks.items() if joined and len(m) > 1},
+        front=_steps(best, x, y),
+        labels=_labels([placed[id(p)] for p in best], list(placed.values()), width),
+        one=x.place(1.0) if one else None,
+        width=width,
+        height=height,
+    )
+
+
+def _path(marks: Sequence[Mark]) -> str:
+    places = sorted((mark.x, mark.y) for mark in marks)
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in places)
