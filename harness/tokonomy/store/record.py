@@ -28,9 +28,14 @@ Scenario = Literal["stream", "offline"]
 Text = Annotated[str, StringConstraints(max_length=500)]
 Log = Annotated[str, StringConstraints(max_length=8000)]
 Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Utc = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
-Nanoseconds = Annotated[int, Field(gt=0)]
-Bytes = Annotated[int, Field(ge=0)]
+Utc = Annotated[str, StringConstraints(
+    pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,6})?Z$"
+)]
+# Whole numbers stay below 2^53, so that every reader of JSON sees the same one.
+Whole = Annotated[int, Field(gt=-(2**53), lt=2**53)]
+Nanoseconds = Annotated[int, Field(gt=0, lt=2**53)]
+Bytes = Annotated[int, Field(ge=0, lt=2**53)]
+Amount = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 Scalar = bool | int | float | Text | None
 Parameters = dict[Text, Scalar | list[Any] | dict[Text, Any]]
@@ -58,7 +63,7 @@ class TaskRef(Part):
     id: Text
     ref: Text
     split: Text
-    samples: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=1, lt=2**53)]
     data_hash: Sha
 
 
@@ -82,10 +87,10 @@ class Cell(Part):
     device: Text
     precision: Literal["fp32", "bf16", "fp16"]
     scenario: Scenario
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1, lt=2**31)]
     mode: Literal["eager"]
-    threads: Annotated[int, Field(ge=1)]
-    seed: int
+    threads: Annotated[int, Field(ge=1, lt=2**31)]
+    seed: Whole
 
 
 class Harness(Part):
@@ -94,7 +99,7 @@ class Harness(Part):
     version: Text
     commit: Text | None
     dirty: bool | None
-    protocol: int
+    protocol: Annotated[int, Field(ge=1, lt=2**31)]
     argv: list[Text]
 
 
@@ -117,8 +122,8 @@ class Missing(Part):
 class Pair(Part):
     """One call of each arm on the same batch, next to each other in time."""
 
-    block: Annotated[int, Field(ge=0)]
-    batch: Annotated[int, Field(ge=0)]
+    block: Annotated[int, Field(ge=0, lt=2**53)]
+    batch: Annotated[int, Field(ge=0, lt=2**53)]
     first: Literal["method", "reference"]
     method_ns: Nanoseconds
     reference_ns: Nanoseconds
@@ -132,11 +137,11 @@ class Timing(Part):
     """
 
     clock: Text
-    warmup_calls: Annotated[int, Field(ge=0)]
+    warmup_calls: Annotated[int, Field(ge=0, lt=2**53)]
     warmup_s: Seconds
     pairs: list[Pair]
     stop: Literal["converged", "pair-cap", "time-cap"]
-    half_width: float | None
+    half_width: Amount | None
 
 
 class Costs(Part):
@@ -161,10 +166,10 @@ class Memory(Part):
 class Layer(Part):
     """Mean tokens per sample that one block worked on, counted at its weights by the harness."""
 
-    queries: float
-    keys: float
-    mlp: float
-    masked: float
+    queries: Amount
+    keys: Amount
+    mlp: Amount
+    masked: Amount
 
 
 class Work(Part):
@@ -173,11 +178,11 @@ class Work(Part):
     ``flops`` counts a multiply-add as two; theoretical, ``uncounted`` names the operators left out.
     """
 
-    samples: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=1, lt=2**53)]
     layers: list[Layer]
     reference_layers: list[Layer]
-    flops: float
-    reference_flops: float
+    flops: Amount
+    reference_flops: Amount
     uncounted: list[Text]
 
 
@@ -189,7 +194,7 @@ class Quality(Part):
     """
 
     metric: Text
-    outputs: dict[Text, list[int]]
+    outputs: dict[Text, list[Whole]]
     scores: dict[Text, list[float]]
     outputs_hash: dict[Text, Sha]
     unreadable: list[Text]

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
+from transformers.utils import logging as transformers_logging
 
 from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import BadCheckpoint, BadParameter
@@ -114,6 +115,7 @@ def load(ref: str, *, device: str, precision: str) -> VisionModel:
     """A fresh model; raises ``BadCheckpoint`` or ``BadParameter``."""
     if precision not in PRECISIONS:
         raise BadParameter(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}")
+    transformers_logging.disable_progress_bar()
     folder = folder_of(ref)
     module = _module(ref, folder, PRECISIONS[precision]).to(device)
     return VisionModel(module=module, processor=_processor(ref, folder))
