@@ -1,0 +1,155 @@
+"""``tokonomy results``: look at, export and import what the store holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tokonomy.cli.printing import json_option, print_json, print_table
+from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
+from tokonomy.store.database import open_store
+from tokonomy.store.exchange import export, import_files
+from tokonomy.store.metrics import Metric
+from tokonomy.store.rows import COLUMNS, Run
+
+_COLUMNS = (
+    "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
+    ">tokens kept", ">latency ms", ">speed-up", ">interval ", "status",
+)  # fmt: skip
+
+
+def _number(metric: Metric | None, digits: int, scale: float = 1.0) -> str:
+    if metric is None or metric.value is None:
+        return "-"
+    return f"{scale * metric.value:.{digits}f}"
+
+
+def _interval(metric: Metric | None, digits: int, scale: float = 1.0) -> str:
+    if metric is None or metric.low is None or metric.high is None:
+        return "-"
+    return f"{scale * metric.low:.{digits}f}..{scale * metric.high:.{digits}f}"
+
+
+def setting(params: Mapping[str, Any]) -> str:
+    """Parameters as they are given on the command line."""
+    return " ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in params.items()
+    )
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    of = run.metrics.get
+    scenario = run.scenario if run.batch_size == 1 else f"{run.scenario}:{run.batch_size}"
+    return (
+        run.run_id[:8], run.method, setting(run.params), run.task, scenario,
+        _number(of("accuracy"), 1, 100), _interval(of("accuracy"), 1, 100),
+        _number(of("retained"), 3), _number(of("tokens_kept"), 3),
+        _number(of("latency_p50_ms"), 2), _number(of("speed_up"), 2), _interval(of("speed_up"), 2),
+        run.status if run.reason is None else f"{run.status}: {run.reason}",
+    )  # fmt: skip
+
+
+def summary(runs: list[Run]) -> None:
+    """One line per run."""
+    order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
+                                          -_tokens(run), setting(run.params)))  # fmt: skip
+    print_table(_COLUMNS, (_row(run) for run in order))
+
+
+def _tokens(run: Run) -> float:
+    kept = run.metrics.get("tokens_kept")
+    return kept.value if kept is not None and kept.value is not None else 0.0
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """A run with its figures, for ``--json``."""
+    figures = {
+        name: {"value": metric.value, "low": metric.low, "high": metric.high,
+               "unit": metric.unit, "n": metric.n, "reason": metric.reason}
+        for name, metric in run.metrics.items()
+    }  # fmt: skip
+    return {name: getattr(run, name) for name in COLUMNS} | {
+        "params": dict(run.params),
+        "metrics": figures,
+    }
+
+
+@click.group()
+def results() -> None:
+    r"""Show, export or import stored runs.
+
+    \b
+    Example:
+      tokonomy results show --only task=digits
+    """
+
+
+@results.command()
+@click.argument("run_id", required=False)
+@database_option
+@only_option
+@click.option("--suite", help="Only runs of this suite.")
+@click.option("--all", "everything", is_flag=True, help="Every run, not each cell's newest.")
+@json_option
+def show(
+    run_id: str | None,
+    database: str,
+    only: tuple[str, ...],
+    suite: str | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    r"""Print runs as a table, or one run's record.
+
+    \b
+    Example:
+      tokonomy results show --only method=tome,task=textures
+    """
+    with open_store(database, create=False) as store:
+        if run_id is not None:
+            print_json(store.run(run_id).model_dump(mode="json"))
+            return
+        filters: dict[str, Any] = dict(chosen(only))
+        if suite is not None:
+            filters["suite"] = suite
+        runs = store.runs(**filters) if everything else store.latest(**filters)
+    if as_json:
+        print_json([facts(run) for run in runs])
+    else:
+        summary(runs)
+
+
+@results.command(name="export")
+@click.argument("path", type=click.Path(path_type=Path))
+@database_option
+@only_option
+def export_(path: Path, database: str, only: tuple[str, ...]) -> None:
+    r"""Write runs as JSON lines, each a whole record.
+
+    \b
+    Example:
+      tokonomy results export results/records/mine.jsonl --only method=tome
+    """
+    with open_store(database, create=False) as store:
+        count = export(store, new_file(path), **chosen(only))
+    click.echo(f"{count} records in {path}", err=True)
+
+
+@results.command(name="import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@database_option
+def import_(paths: tuple[Path, ...], database: str) -> None:
+    r"""Read records into the database: all of them or, if one is refused, none.
+
+    \b
+    Example:
+      tokonomy results import results/records/vision-cpu.jsonl
+    """
+    with open_store(database) as store:
+        counts = import_files(store, paths)
+    click.echo(f"{counts.added} records added, {counts.skipped} were there", err=True)

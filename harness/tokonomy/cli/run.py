@@ -1,0 +1,232 @@
+"""``tokonomy run``: make the runs of a suite, or of what is asked for on the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from tokonomy.catalog.suites import Suite, find_suite
+from tokonomy.cli.printing import json_option, plain, print_json, print_table
+from tokonomy.cli.results import setting
+from tokonomy.cli.selecting import database_option, only_option
+from tokonomy.errors import UsageError
+from tokonomy.store.database import Store, open_store
+
+if TYPE_CHECKING:
+    from tokonomy.run.executor import Event
+    from tokonomy.run.job import Job
+    from tokonomy.run.supervisor import Start
+
+_ASKED = "command-line"
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _settings(given: Sequence[str]) -> dict[str, Any]:
+    settings = {}
+    for text in given:
+        name, found, value = text.partition("=")
+        if not found:
+            raise UsageError(f"--set takes name=value such as r=8; got {text!r}")
+        settings[name] = _value(value)
+    return settings
+
+
+def _asked(methods: Sequence[str], tasks: Sequence[str], given: Sequence[str],
+           models: Sequence[str], scenarios: Sequence[str]) -> Suite:  # fmt: skip
+    """A suite made of options."""
+    if not methods or not tasks:
+        raise UsageError("give --suite NAME, or at least one --method and one --task")
+    settings = _settings(given)
+    if settings and len(methods) != 1:
+        raise UsageError(f"--set needs exactly one --method; got {len(methods)}")
+    try:
+        return Suite.model_validate({
+            "id": _ASKED, "title": "Asked for on the command line", "family": "vision",
+            "select": [{
+                "tasks": list(tasks), "methods": list(methods), "models": list(models),
+                "scenarios": list(scenarios) or ["stream"],
+                "params": {methods[0]: [settings]} if settings else {},
+            }],
+        })  # fmt: skip
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][-2]}: {first['msg']}; got {first['input']!r}") from None
+
+
+def _overridden(suite: Suite, changes: dict[str, Any]) -> Suite:
+    try:
+        return Suite.model_validate(suite.model_dump() | {k: v for k, v in changes.items() if v})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]}: {first['msg']}; got {first['input']!r}") from None
+
+
+def _scenario(job: Job) -> str:
+    cell = job.cell
+    return "stream" if cell.scenario == "stream" else f"offline:{cell.batch_size}"
+
+
+def _print_plan(
+    jobs: Sequence[Job], due: set[str], seconds: dict[str, float], as_json: bool
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"method": job.cell.method.id, "params": job.cell.method.params,
+         "task": job.cell.task.ref, "model": job.cell.model.ref, "scenario": _scenario(job),
+         "key": job.cell.key, "due": job.cell.key in due,
+         "expected_s": seconds.get(job.cell.key, 0.0)}
+        for job in jobs
+    ]  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("method", "setting", "task", "model", "scenario", "", ">about"),
+        ((row["method"], setting(row["params"]), row["task"], row["model"], row["scenario"],
+          "to run" if row["due"] else "done",
+          f"{row['expected_s']:.1f} s" if row["due"] else "") for row in rows),
+    )  # fmt: skip
+    click.echo(
+        f"{len(due)} of {len(jobs)} runs to make, about {sum(seconds.values()) / 60:.1f} min"
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Event], None]]:
+    """A bar on stderr with runs done, failed and the time left; nothing where it is a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"),
+        TextColumn("{task.fields[left]}"), TextColumn("{task.description}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("starting", total=None, failed=0, left="")
+
+        def show(event: Event) -> None:
+            cell = event.job.cell if event.job else None
+            what = f"{cell.method.id} {setting(cell.method.params)}" if cell else "starting"
+            left = f"{event.left_s / 60:.1f} min left"
+            bar.update(
+                line,
+                total=event.total,
+                completed=event.done,
+                failed=event.failed,
+                left=left,
+                description=plain(what),
+            )
+
+        yield show
+
+
+def _execute(
+    jobs: Sequence[Job], expected: Sequence[float], store: Store, start: str | None
+) -> int:
+    from tokonomy.run import executor
+
+    reasons: Counter[str] = Counter()
+
+    with _progress() as show:
+
+        def heard(event: Event) -> None:
+            show(event)
+            if event.kind == "done" and event.record and event.record.status != "ok":
+                reasons[f"{event.record.status}: {event.record.reason}"] += 1
+
+        tally = executor.execute(jobs, store, expected_s=expected, on_event=heard, start=start)
+    click.echo(f"{tally.done} runs, {tally.failed} failed", err=True)
+    for reason, count in sorted(reasons.items()):
+        click.echo(f"  {count} x {reason}", err=True)
+    return tally.failed
+
+
+@contextmanager
+def _opened(database: str, dry_run: bool) -> Iterator[Store | None]:
+    """The store; None for a dry run where there is none yet, which must not make one."""
+    if dry_run and "://" not in database and not Path(database).exists():
+        yield None
+        return
+    with open_store(database, create=not dry_run) as store:
+        yield store
+
+
+@click.command()
+@click.option("--suite", metavar="NAME|PATH", help="A suite's name, or a TOML file.")
+@click.option("--method", "methods", multiple=True, help="A method; may be given again.")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A hyper-parameter.")
+@click.option("--task", "tasks", multiple=True, help="A task, e.g. digits or imagefolder:DIR.")
+@click.option("--model", "models", multiple=True, help="hf:<repo or folder>, or a shipped model.")
+@click.option("--scenario", "scenarios", multiple=True, help="stream (default) or offline:BATCH.")
+@click.option("--device", help="cpu or cuda:N.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Type of the weights.")
+@only_option
+@click.option("--retry-failed", is_flag=True, help="Run cells again whose newest run failed.")
+@click.option("--fresh", is_flag=True, help="Run every cell again.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time.")
+@click.option("--start", type=click.Choice(["fork", "spawn"]), help="How processes are started.")
+@database_option
+@json_option
+def run(
+    suite: str | None,
+    methods: tuple[str, ...],
+    given: tuple[str, ...],
+    tasks: tuple[str, ...],
+    models: tuple[str, ...],
+    scenarios: tuple[str, ...],
+    device: str | None,
+    precision: str | None,
+    only: tuple[str, ...],
+    retry_failed: bool,
+    fresh: bool,
+    dry_run: bool,
+    start: Start | None,
+    database: str,
+    as_json: bool,
+) -> None:
+    r"""Measure methods next to the unmodified model, each run in a fresh process.
+
+    What is done is skipped, so the same command goes on after an interruption. Exits with 1 if a
+    run failed.
+
+    \b
+    Example:
+      tokonomy run --suite quick
+      tokonomy run --method tome --set r=4 --task digits --dry-run
+    """
+    if suite and (methods or tasks or given or models or scenarios):
+        raise UsageError("--suite names its own methods and tasks; narrow it with --only")
+    chosen = find_suite(suite) if suite else _asked(methods, tasks, given, models, scenarios)
+    chosen = _overridden(chosen, {"device": device, "precision": precision})
+
+    from tokonomy.run import plan
+
+    jobs = plan.only(plan.expand(chosen), ",".join(only))
+    with _opened(database, dry_run) as store:
+        statuses = store.statuses() if store else {}
+        due = plan.pending(jobs, statuses, retry_failed=retry_failed, fresh=fresh)
+        expected = plan.estimates(due, store.runs() if store else ())
+        if store is None or dry_run:
+            seconds = dict(zip((job.cell.key for job in due), expected, strict=True))
+            _print_plan(jobs, set(seconds), seconds, as_json)
+            return
+        failed = _execute(due, expected, store, start)
+    if as_json:
+        print_json({"made": len(due), "skipped": len(jobs) - len(due), "failed": failed})
+    sys.exit(1 if failed else 0)
