@@ -64,6 +64,9 @@ class Family(Protocol):
     def load(self, model_ref: str, *, device: str, precision: str) -> Any:
         """A fresh model in eval mode, nothing shared with another."""
 
+    def skeleton(self, model_ref: str) -> Any:
+        """The shape of a model without its weights, to check settings against."""
+
     def open(self, task_ref: str, split: str = "test") -> Any:
         """The data of one split."""
 

@@ -72,7 +72,7 @@ class Attention:
 
     def rows(self, q: Tensor) -> Tensor:
         """Attention of some queries [B, heads, Q, head_dim], as [B, heads, Q, T]."""
-        logits = (q @ self.k.transpose(-1, -2)) * self.scale
+        logits = (q * self.scale) @ self.k.transpose(-1, -2)
         if self.bias is not None:
             logits = logits + self.bias
         return logits.softmax(-1, dtype=torch.float32).to(q.dtype)

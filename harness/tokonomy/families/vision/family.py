@@ -48,6 +48,7 @@ class Vision:
         """Identity of the test split."""
         name, _ = self._task(ref)
         data = self.open(ref)
+        _readable(ref, data)
         return TaskRef(id=name, ref=ref, split="test", samples=len(data), data_hash=data.data_hash)
 
     def describe_model(self, ref: str) -> ModelRef:
@@ -64,6 +65,10 @@ class Vision:
     def load(self, model_ref: str, *, device: str, precision: str) -> VisionModel:
         """A fresh model in eval mode."""
         return loading.load(model_ref, device=device, precision=precision)
+
+    def skeleton(self, model_ref: str) -> VisionModel:
+        """The shape of a model without its weights."""
+        return loading.skeleton(model_ref)
 
     def check(self, model: VisionModel, data: ImageSet) -> None:
         """Raise ``BadData`` where a label is none of the model's outputs."""
@@ -172,4 +177,19 @@ def _batch(model: VisionModel, ids: list[int], images: list[Image]) -> Batch:
     return Batch(
         ids=torch.tensor(ids, device=weight.device),
         pixels=pixels["pixel_values"].to(weight.device, weight.dtype),
+    )
+
+
+def _readable(ref: str, data: ImageSet) -> None:
+    """Raise ``BadData`` where not one sample can be decoded."""
+    reason = ""
+    for index in range(len(data)):
+        try:
+            data.read(index)
+        except UnreadableSample as error:
+            reason = reason or str(error)
+        else:
+            return
+    raise BadData(
+        f"task {ref!r}: none of its {len(data)} samples can be decoded; the first: {reason}"
     )

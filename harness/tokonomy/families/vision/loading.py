@@ -69,14 +69,23 @@ def weights_hash(ref: str) -> str:
     return digest.hexdigest()
 
 
-def _module(ref: str, folder: Path, dtype: torch.dtype) -> Any:
+def _config(ref: str, folder: Path) -> Any:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if config.model_type not in ARCHITECTURES:
-            raise BadCheckpoint(
-                f"model {ref!r}: expected an architecture of {', '.join(ARCHITECTURES)}; "
-                f"got {config.model_type!r}"
-            )
+    except Exception as error:  # many libraries below, each with errors of its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadCheckpoint(f"model {ref!r}: config.json cannot be read; {reason}") from error
+    if config.model_type not in ARCHITECTURES:
+        raise BadCheckpoint(
+            f"model {ref!r}: expected an architecture of {', '.join(ARCHITECTURES)}; "
+            f"got {config.model_type!r}"
+        )
+    return config
+
+
+def _module(ref: str, folder: Path, dtype: torch.dtype) -> Any:
+    config = _config(ref, folder)
+    try:
         module, report = AutoModelForImageClassification.from_pretrained(
             folder,
             config=config,
@@ -86,9 +95,7 @@ def _module(ref: str, folder: Path, dtype: torch.dtype) -> Any:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except BadCheckpoint:
-        raise
-    except Exception as error:  # many libraries below, each with errors of its own
+    except Exception as error:  # as above
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BadCheckpoint(f"model {ref!r}: the checkpoint cannot be loaded; {reason}") from error
     missing = sorted(report["missing_keys"])
@@ -115,7 +122,17 @@ def load(ref: str, *, device: str, precision: str) -> VisionModel:
     """A fresh model; raises ``BadCheckpoint`` or ``BadParameter``."""
     if precision not in PRECISIONS:
         raise BadParameter(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}")
-    transformers_logging.disable_progress_bar()
+    quiet: Any = transformers_logging.disable_progress_bar
+    quiet()
     folder = folder_of(ref)
     module = _module(ref, folder, PRECISIONS[precision]).to(device)
     return VisionModel(module=module, processor=_processor(ref, folder))
+
+
+def skeleton(ref: str) -> VisionModel:
+    """The model's shape without its weights, on the meta device; raises ``BadCheckpoint``."""
+    config = _config(ref, folder_of(ref))
+    with torch.device("meta"):
+        build: Any = AutoModelForImageClassification.from_config
+        module = build(config, trust_remote_code=False)
+    return VisionModel(module=module.eval())

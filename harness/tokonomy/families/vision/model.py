@@ -102,9 +102,9 @@ class VisionModel:
         size = (grid[0] * patch[0], grid[1] * patch[1])
 
         def predict(batch: Batch) -> Tensor:
-            pixels = F.interpolate(
-                batch.pixels, size=size, mode="bicubic", antialias=True, align_corners=False
-            )
+            pixels = F.interpolate(  # in float32: the filter is not there for half precision
+                batch.pixels.float(), size=size, mode="bicubic", antialias=True, align_corners=False
+            ).to(batch.pixels.dtype)
             logits: Tensor = self.module(pixels, interpolate_pos_encoding=True).logits
             return logits
 

@@ -7,6 +7,7 @@ then whatever stands for the image. Specials keep their places, because the clas
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -75,9 +76,18 @@ class Tokens:
 
     def take(self, index: Tensor) -> Tokens:
         """The tokens at ``index`` [B, K] (positions in the sequence), in that order."""
+        rows = partial(picked, index=index)
+        size = None if self.size is None else rows(self.size)
+        mask = None if self.mask is None else rows(self.mask)
+        return replace(self, x=rows(self.x), size=size, mask=mask)
 
-        def rows(of: Tensor | None) -> Tensor | None:
-            return None if of is None else of.gather(1, index)
 
-        x = self.x.gather(1, index[..., None].expand(-1, -1, self.x.shape[2]))
-        return replace(self, x=x, size=rows(self.size), mask=rows(self.mask))
+def picked(of: Tensor, index: Tensor) -> Tensor:
+    """Rows of ``of`` [B, T, ...] at ``index`` [B, K], as [B, K, ...].
+
+    One ``index_select`` over the flattened batch: several times faster on a CPU than a gather
+    along an expanded index.
+    """
+    offset = torch.arange(0, of.shape[0] * of.shape[1], of.shape[1], device=of.device)
+    flat = of.flatten(0, 1).index_select(0, (index + offset[:, None]).flatten())
+    return flat.unflatten(0, tuple(index.shape))

@@ -1,0 +1,1 @@
+"""Pure functions over tensors of tokens: schedules, scores, selection, matching, merging."""

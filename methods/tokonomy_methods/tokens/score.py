@@ -1,0 +1,146 @@
+"""Scores of tokens; a higher score is a reason to keep a token.
+
+Shapes: B samples, h heads, T tokens (specials included), N patches.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_SIGNED = 1 << 63
+
+
+def class_attention(row: Tensor, specials: int) -> Tensor:
+    """Attention that the class token pays to each patch, averaged over heads.
+
+    Args:
+        row: The class token's row of the attention map, [B, h, T].
+        specials: Leading tokens that are not patches.
+
+    Returns:
+        [B, N]; sums to less than 1, since specials have their share.
+    """
+    return row[:, :, specials:].mean(1)
+
+
+def received(weights: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention that each token receives, averaged over heads and queries, [B, T].
+
+    Args:
+        weights: Attention maps, [B, h, T, T], queries first.
+        mask: Queries to count, bool [B, T]; None counts all.
+    """
+    if mask is None:
+        return weights.mean((1, 2))
+    total = (weights.mean(1) * mask[..., None]).sum(1)
+    return total / mask.sum(1, keepdim=True)
+
+
+def propagate(weights: Tensor, start: Tensor, steps: int) -> Tensor:
+    """Importance after ``steps`` votes on the attention graph (WPR, arXiv 2305.17328).
+
+    Each vote is ``s <- A^T s``; the mean over tokens is kept at 1, so that the variance says how
+    uneven a head is, whatever the number of tokens.
+
+    Args:
+        weights: Attention maps, [B, h, T, T]; rows need not sum to 1.
+        start: First importance, broadcast to [B, h, T].
+        steps: Number of votes.
+
+    Returns:
+        float32 [B, h, T], mean 1 over tokens.
+    """
+    graph = weights.float().transpose(-1, -2)
+    s = start.float().expand(weights.shape[:-1])
+    for _ in range(steps):
+        s = (graph @ s[..., None])[..., 0]
+        s = s / s.mean(-1, keepdim=True)
+    return s
+
+
+def telling_heads(scores: Tensor, low: float, high: float) -> Tensor:
+    """Heads whose scores vary neither too little nor too much (VHF, arXiv 2305.17328).
+
+    Args:
+        scores: [B, h, T].
+        low: Least variance over tokens.
+        high: Greatest variance over tokens.
+
+    Returns:
+        bool [B, h]; all True for a sample in which no head passes.
+    """
+    variance = scores.var(-1, correction=0)
+    passed = (variance >= low) & (variance <= high)
+    return passed | ~passed.any(-1, keepdim=True)
+
+
+def emphasise(scores: Tensor, heads: Tensor) -> Tensor:
+    """Root mean square over the chosen heads (EIR, arXiv 2305.17328).
+
+    Args:
+        scores: [B, h, T].
+        heads: bool [B, h], at least one True per sample.
+
+    Returns:
+        [B, T].
+    """
+    weight = heads.to(scores.dtype)[..., None]
+    return ((scores.square() * weight).sum(1) / weight.sum(1)).sqrt()
+
+
+def flat_patches(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Pixels of each patch in raster order, [B, N, channels * height * width of a patch].
+
+    Args:
+        pixels: Images, [B, C, H, W].
+        grid: Patches in a column and in a row.
+    """
+    b, c, height, width = pixels.shape
+    rows, columns = grid
+    cut = pixels.reshape(b, c, rows, height // rows, columns, width // columns)
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+
+
+def pixel_variance(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Variance (n - 1) of all pixel values of each patch, channels together, float32 [B, N]."""
+    return flat_patches(pixels.float(), grid).var(-1)
+
+
+def uniform(seed: int, ids: Tensor, layer: int, count: int) -> Tensor:
+    """Counter-based uniform numbers: each depends on seed, sample, layer and position alone.
+
+    A sample draws the same numbers whichever batch it is in, and the global generators are left
+    alone. Each counter goes through the finaliser of SplitMix64, which avalanches every bit.
+
+    Args:
+        seed: The cell's seed.
+        ids: Index of each sample, int64 [B].
+        layer: Block for which the draw is made.
+        count: Numbers per sample.
+
+    Returns:
+        float64 [B, count] in [0, 1), 53 bits each.
+    """
+    position = torch.arange(count, dtype=torch.int64, device=ids.device)
+    state = torch.full_like(ids, _wrap(seed))
+    for counter in (ids, torch.full_like(ids, layer)):
+        state = _mix(state + _wrap(0x9E3779B97F4A7C15) + counter)
+    bits = _mix(_mix(state[:, None] + _wrap(0x9E3779B97F4A7C15) * (position + 1)))
+    return _shift(bits, 11).double() / (1 << 53)
+
+
+def _wrap(value: int) -> int:
+    """The signed 64-bit number with the same low bits."""
+    return (value + _SIGNED) % (2 * _SIGNED) - _SIGNED
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    """Logical right shift of int64."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = (x ^ _shift(x, 30)) * _wrap(0xBF58476D1CE4E5B9)
+    x = (x ^ _shift(x, 27)) * _wrap(0x94D049BB133111EB)
+    return x ^ _shift(x, 31)
