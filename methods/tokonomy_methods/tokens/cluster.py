@@ -13,7 +13,8 @@ import torch
 from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
-from tokonomy_methods.tokens.match import Groups, pick, unit
+from tokonomy.families.vision.tokens import pick
+from tokonomy_methods.tokens.match import Groups, unit
 
 Linkage = Literal["single", "average", "complete"]
 Cost = Literal["whole", "cluster"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tokonomy.families.vision.tokens import Tokens
-from tokonomy_methods.tokens.match import Groups, pick
+from tokonomy.families.vision.tokens import Tokens, pick
+from tokonomy_methods.tokens.match import Groups
 
 
 def _rows(groups: Groups) -> tuple[Tensor, int]:

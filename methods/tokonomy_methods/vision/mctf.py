@@ -14,8 +14,8 @@ from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel
-from tokonomy.families.vision.tokens import Tokens
-from tokonomy_methods.tokens.match import both_ways, each, pick, shield, unit
+from tokonomy.families.vision.tokens import Tokens, pick
+from tokonomy_methods.tokens.match import both_ways, each, shield, unit
 from tokonomy_methods.tokens.merge import by_weight, weighted
 from tokonomy_methods.tokens.schedule import capped, check_removal, count_of, exact
 from tokonomy_methods.tokens.score import received
