@@ -12,7 +12,7 @@ import click
 from tokonomy.cli.printing import json_option, print_json, print_table
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.store.database import open_store
-from tokonomy.store.exchange import export, import_files
+from tokonomy.store.exchange import export, import_files, verify
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import COLUMNS, Run
 
@@ -150,6 +150,7 @@ def import_(paths: tuple[Path, ...], database: str) -> None:
     Example:
       tokonomy results import results/records/vision-cpu.jsonl
     """
+    verify(paths)
     with open_store(database) as store:
         counts = import_files(store, paths)
     click.echo(f"{counts.added} records added, {counts.skipped} were there", err=True)

@@ -137,7 +137,7 @@ def _progress() -> Iterator[Callable[[Event], None]]:
 
 
 def _execute(
-    jobs: Sequence[Job], expected: Sequence[float], store: Store, start: str | None
+    jobs: Sequence[Job], expected: Sequence[float], store: Store, start: Start | None
 ) -> int:
     from tokonomy.run import executor
 

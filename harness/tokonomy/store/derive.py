@@ -2,36 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokonomy.catalog.cards import Effect
-from tokonomy.stats.estimate import inverse
+from tokonomy.stats.estimate import inverse, missing
 from tokonomy.stats.latency import autocorrelation, block_ratios, percentile, ratio, separation
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
-from tokonomy.store.metrics import METRICS, Metric, absent, estimated, present
+from tokonomy.store.metrics import Metric, absent, estimated, figure, present
 from tokonomy.store.record import Costs, Layer, Memory, Missing, Quality, Record, Timing, Work
 
 DERIVATION = 1
-"""Raised with every change to what is derived; the store then recomputes all of its figures."""
+"""Raised with every change to what is derived; a store then recomputes all of its figures."""
+
+QUALITY = (
+    "accuracy",
+    "reference_accuracy",
+    "retained",
+    "accuracy_drop",
+    "accuracy_drop_p",
+    "agreement",
+    "accuracy_easy",
+    "accuracy_hard",
+)
+TIMING = (
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p99_ms",
+    "reference_latency_p50_ms",
+    "latency_ratio",
+    "speed_up",
+    "throughput",
+    "reference_throughput",
+    "ratio_autocorrelation",
+    "latency_separation",
+)
+MEMORY = ("peak_memory_bytes", "memory_over_baseline_bytes")
+WORK = ("tokens_kept", "tokens_mean", "flops", "flops_ratio", "effect")
+COSTS = ("load_s", "prepare_s", "wall_s")
 
 _MS = 1e-6  # milliseconds in a nanosecond
 _SAME = 1e-6  # tokens; mean counts closer than this are equal
 
+P = TypeVar("P", Quality, Timing, Memory, Work, Costs)
+
 
 def derive(record: Record) -> list[Metric]:
     """Every figure of ``METRICS``, in its order; a missing one has its reason."""
-    parts = (
-        (record.quality, _quality), (record.timing, _timing), (record.memory, _memory),
-        (record.work, _work), (record.costs, _costs),
-    )
-    found: dict[str, Metric] = {}
-    fallback = {"energy_j": record.energy.reason}
-    for part, make in parts:
-        if isinstance(part, Missing):
-            fallback |= dict.fromkeys(_OF_PART[make.__name__], part.reason)
-        else:
-            found |= {metric.name: metric for metric in make(part, record)}  # type: ignore[operator]
-    return [found.get(name) or absent(name, fallback[name]) for name in METRICS]
+    return [
+        *_group(record.quality, QUALITY, _quality),
+        *_group(record.timing, TIMING, lambda timing: _timing(timing, record.cell.batch_size)),
+        *_group(record.memory, MEMORY, _memory),
+        *_group(record.work, WORK, _work),
+        absent("energy_j", record.energy.reason),
+        *_group(record.costs, COSTS, _costs),
+    ]
+
+
+def _group(
+    part: P | Missing, names: Iterable[str], make: Callable[[P], Iterable[Metric]]
+) -> Iterable[Metric]:
+    if isinstance(part, Missing):
+        return [absent(name, part.reason) for name in names]
+    return make(part)
+
+
+def _quality(quality: Quality) -> Iterator[Metric]:
+    scores = {arm: np.array(values) for arm, values in quality.scores.items()}
+    method, reference = scores["method"], scores["reference"]
+    yield estimated("accuracy", average(method))
+    yield estimated("reference_accuracy", average(reference))
+    yield estimated("retained", retained(method, reference))
+    if binary(method) and binary(reference):
+        yield estimated("accuracy_drop", difference(reference, method))
+        yield present("accuracy_drop_p", mcnemar(method, reference).p, method.size)
+    else:
+        yield absent("accuracy_drop", "scores-not-binary")
+        yield absent("accuracy_drop_p", "scores-not-binary")
+    yield _agreement(quality)
+    yield from _strata(scores)
+
+
+def _agreement(quality: Quality) -> Metric:
+    ours, theirs = quality.outputs.get("method"), quality.outputs.get("reference")
+    if ours is None or theirs is None:
+        return absent("agreement", "no-outputs")
+    same = sum(left == right for left, right in zip(ours, theirs, strict=True))
+    return estimated("agreement", wilson(same, len(ours)))
+
+
+def _strata(scores: dict[str, NDArray[np.float64]]) -> Iterator[Metric]:
+    """Easy: right on coarse inputs too. Hard: right at full size, wrong on coarse inputs."""
+    coarse = scores.get("coarse")
+    known = coarse is not None and binary(coarse) and binary(scores["reference"])
+    for name in ("accuracy_easy", "accuracy_hard"):
+        if coarse is None or not known:
+            yield absent(name, "no-coarse-arm" if coarse is None else "scores-not-binary")
+            continue
+        easy = name == "accuracy_easy"
+        chosen = coarse == 1 if easy else (coarse == 0) & (scores["reference"] == 1)
+        yield estimated(name, average(scores["method"][chosen]))
+
+
+def _timing(timing: Timing, batch_size: int) -> Iterator[Metric]:
+    rows = [(pair.method_ns, pair.reference_ns, pair.block) for pair in timing.pairs]
+    method, reference, block = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    for name, share in (("latency_p50_ms", 0.5), ("latency_p90_ms", 0.9), ("latency_p99_ms", 0.99)):
+        yield estimated(name, percentile(method, share), _MS)
+    yield estimated("reference_latency_p50_ms", percentile(reference, 0.5), _MS)
+    latency = ratio(method, reference, block) if rows else missing("no-pairs")
+    yield estimated("latency_ratio", latency)
+    yield estimated("speed_up", inverse(latency))
+    for name, arm in (("throughput", method), ("reference_throughput", reference)):
+        rate = batch_size * arm.size / float(arm.sum()) * 1e9 if rows else None
+        yield present(name, rate, arm.size)
+    ratios = block_ratios(method, reference, block)
+    yield present("ratio_autocorrelation", autocorrelation(ratios), ratios.size)
+    yield present("latency_separation", separation(method), method.size)
+
+
+def _memory(memory: Memory) -> Iterator[Metric]:
+    yield present("peak_memory_bytes", memory.peak_bytes)
+    yield present("memory_over_baseline_bytes", memory.peak_bytes - memory.baseline_bytes)
+
+
+def tokens_kept(work: Work) -> float | None:
+    """Tokens in all blocks' MLPs over those of the reference; None where that has none."""
+    whole = sum(layer.mlp for layer in work.reference_layers)
+    return sum(layer.mlp for layer in work.layers) / whole if whole else None
+
+
+def _work(work: Work) -> Iterator[Metric]:
+    tokens, layers = sum(layer.mlp for layer in work.layers), len(work.layers)
+    yield present("tokens_kept", tokens_kept(work), work.samples)
+    yield present("tokens_mean", tokens / layers if layers else None, work.samples)
+    flops, reference = work.flops, work.reference_flops
+    yield present("flops", flops or None, work.samples)
+    yield present("flops_ratio", flops / reference if flops and reference else None, work.samples)
+    yield figure("effect", n=work.samples, text=effect(work))
+
+
+def effect(work: Work) -> str:
+    """What happened to tokens, from the counts alone: none, removed, masked or kv-only."""
+    if len(work.layers) != len(work.reference_layers):
+        return "removed"
+    pairs = list(zip(work.layers, work.reference_layers, strict=True))
+    if any(layer.mlp < reference.mlp - _SAME for layer, reference in pairs):
+        return "removed"
+    if any(layer.masked > reference.masked + _SAME for layer, reference in pairs):
+        return "masked"
+    return "kv-only" if any(_narrower(*pair) for pair in pairs) else "none"
+
+
+def _narrower(layer: Layer, reference: Layer) -> bool:
+    return layer.keys < min(layer.queries, reference.keys) - _SAME
+
+
+def _costs(costs: Costs) -> Iterator[Metric]:
+    for name in COSTS:
+        yield present(name, getattr(costs, name))

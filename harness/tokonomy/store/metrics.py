@@ -6,16 +6,15 @@ One table for the command line, the site and the README.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tokonomy.stats.estimate import Estimate
 
 Better = Literal["higher", "lower"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One derived figure of one run.
+class Metric(NamedTuple):
+    """One derived figure of one run; a tuple, because a store hands out hundreds of thousands.
 
     Attributes:
         name: A key of ``METRICS``.
@@ -29,10 +28,10 @@ class Metric:
     """
 
     name: str
-    value: float | None
+    value: float | None = None
     low: float | None = None
     high: float | None = None
-    unit: str
+    unit: str = ""
     n: int | None = None
     reason: str | None = None
     text: str | None = None
@@ -62,79 +61,215 @@ def _row(title: str, unit: str, better: Better | None, counted: str | None, doc:
 
 
 METRICS: dict[str, Meaning] = {
-    "accuracy": _row("Accuracy", "1", "higher", "samples",
-                     "Mean score over the whole split; Wilson interval for 0/1 scores."),
-    "reference_accuracy": _row("Reference accuracy", "1", "higher", "samples",
-                               "The same of the unmodified model, on the same samples."),
-    "retained": _row("Retained quality", "1", "higher", "samples",
-                     "Accuracy over reference accuracy, with a paired interval."),
-    "accuracy_drop": _row("Accuracy lost", "1", "lower", "samples",
-                          "Reference accuracy minus accuracy, with a paired interval."),
-    "accuracy_drop_p": _row("p of the loss", "1", None, "samples",
-                            "Exact two-sided McNemar p that method and reference score alike."),
-    "agreement": _row("Agreement", "1", "higher", "samples",
-                      "Share of samples where the output is the reference's own, right or wrong."),
-    "accuracy_easy": _row("Accuracy, easy samples", "1", "higher", "samples",
-                          "Over samples the reference has right on inputs of a quarter the tokens."),
-    "accuracy_hard": _row("Accuracy, hard samples", "1", "higher", "samples",
-                          "Over samples the reference has right at full size only."),
-    "latency_p50_ms": _row("Latency, median", "ms", "lower", "calls",
-                           "End-to-end time of one call, the method's own cost included."),
-    "latency_p90_ms": _row("Latency, 90th percentile", "ms", "lower", "calls",
-                           "Withheld below 36 calls, where its interval has no upper end."),
-    "latency_p99_ms": _row("Latency, 99th percentile", "ms", "lower", "calls",
-                           "Withheld below 368 calls, where its interval has no upper end."),
-    "reference_latency_p50_ms": _row("Reference latency, median", "ms", "lower", "calls",
-                                     "The unmodified model, timed in turn with the method."),
-    "latency_ratio": _row("Latency ratio", "1", "lower", "ABBA blocks",
-                          "Median over ABBA blocks of method/reference latency, bootstrapped."),
+    "accuracy": _row(
+        "Accuracy",
+        "1",
+        "higher",
+        "samples",
+        "Mean score over the whole split; Wilson interval for 0/1 scores.",
+    ),
+    "reference_accuracy": _row(
+        "Reference accuracy",
+        "1",
+        "higher",
+        "samples",
+        "The same of the unmodified model, on the same samples.",
+    ),
+    "retained": _row(
+        "Retained quality",
+        "1",
+        "higher",
+        "samples",
+        "Accuracy over reference accuracy, with a paired interval.",
+    ),
+    "accuracy_drop": _row(
+        "Accuracy lost",
+        "1",
+        "lower",
+        "samples",
+        "Reference accuracy minus accuracy, with a paired interval.",
+    ),
+    "accuracy_drop_p": _row(
+        "p of the loss",
+        "1",
+        None,
+        "samples",
+        "Exact two-sided McNemar p that method and reference score alike.",
+    ),
+    "agreement": _row(
+        "Agreement",
+        "1",
+        "higher",
+        "samples",
+        "Share of samples where the output is the reference's own, right or wrong.",
+    ),
+    "accuracy_easy": _row(
+        "Accuracy, easy samples",
+        "1",
+        "higher",
+        "samples",
+        "Over samples the reference has right at a quarter of the tokens.",
+    ),
+    "accuracy_hard": _row(
+        "Accuracy, hard samples",
+        "1",
+        "higher",
+        "samples",
+        "Over samples the reference has right at full size only.",
+    ),
+    "latency_p50_ms": _row(
+        "Latency, median",
+        "ms",
+        "lower",
+        "calls",
+        "End-to-end time of one call, the method's own cost included.",
+    ),
+    "latency_p90_ms": _row(
+        "Latency, 90th percentile",
+        "ms",
+        "lower",
+        "calls",
+        "Withheld below 36 calls, where its interval has no upper end.",
+    ),
+    "latency_p99_ms": _row(
+        "Latency, 99th percentile",
+        "ms",
+        "lower",
+        "calls",
+        "Withheld below 368 calls, where its interval has no upper end.",
+    ),
+    "reference_latency_p50_ms": _row(
+        "Reference latency, median",
+        "ms",
+        "lower",
+        "calls",
+        "The unmodified model, timed in turn with the method.",
+    ),
+    "latency_ratio": _row(
+        "Latency ratio",
+        "1",
+        "lower",
+        "ABBA blocks",
+        "Median over ABBA blocks of method/reference latency, bootstrapped.",
+    ),
     "speed_up": _row("Speed-up", "1", "higher", "ABBA blocks", "Inverse of the latency ratio."),
-    "throughput": _row("Throughput", "samples/s", "higher", "calls",
-                       "Samples of all timed calls over their total time."),
-    "reference_throughput": _row("Reference throughput", "samples/s", "higher", "calls",
-                                 "The same of the unmodified model."),
-    "ratio_autocorrelation": _row("Autocorrelation", "1", None, "ABBA blocks",
-                                  "Lag-1 autocorrelation of the blocks' log ratios; high values "
-                                  "make the ratio's interval too narrow."),
-    "latency_separation": _row("Two-mode separation", "1", None, "calls",
-                               "Share of the variance of the method's latency that a split in two "
-                               "explains; above 0.88 there are two modes."),
-    "peak_memory_bytes": _row("Peak memory", "B", "lower", None,
-                              "High-water mark of the process while the method ran (VmHWM)."),
-    "memory_over_baseline_bytes": _row("Memory over baseline", "B", "lower", None,
-                                       "Peak minus what was resident with the model prepared."),
-    "tokens_kept": _row("Tokens kept", "1", "lower", "samples",
-                        "Tokens in the blocks' MLPs over those of the reference, all blocks."),
-    "tokens_mean": _row("Tokens per block", "tokens", "lower", "samples",
-                        "Mean tokens in a block's MLP per sample, counted by the harness."),
-    "flops": _row("FLOPs", "FLOP", "lower", "samples",
-                  "Theoretical, per sample; a multiply-add counts as two."),
-    "flops_ratio": _row("FLOPs ratio", "1", "lower", "samples",
-                        "FLOPs over those of the reference, theoretical."),
-    "effect": _row("Effect", "", None, "samples",
-                   "What the harness saw happen to tokens: none, removed, masked or kv-only."),
+    "throughput": _row(
+        "Throughput",
+        "samples/s",
+        "higher",
+        "calls",
+        "Samples of all timed calls over their total time.",
+    ),
+    "reference_throughput": _row(
+        "Reference throughput", "samples/s", "higher", "calls", "The same of the unmodified model."
+    ),
+    "ratio_autocorrelation": _row(
+        "Autocorrelation",
+        "1",
+        None,
+        "ABBA blocks",
+        "Lag-1 autocorrelation of the blocks' log ratios; high values "
+        "make the ratio's interval too narrow.",
+    ),
+    "latency_separation": _row(
+        "Two-mode separation",
+        "1",
+        None,
+        "calls",
+        "Share of the variance of the method's latency that a split in two "
+        "explains; above 0.88 there are two modes.",
+    ),
+    "peak_memory_bytes": _row(
+        "Peak memory",
+        "B",
+        "lower",
+        None,
+        "High-water mark of the process while the method ran (VmHWM).",
+    ),
+    "memory_over_baseline_bytes": _row(
+        "Memory over baseline",
+        "B",
+        "lower",
+        None,
+        "Peak minus what was resident with the model prepared.",
+    ),
+    "tokens_kept": _row(
+        "Tokens kept",
+        "1",
+        "lower",
+        "samples",
+        "Tokens in the blocks' MLPs over those of the reference, all blocks.",
+    ),
+    "tokens_mean": _row(
+        "Tokens per block",
+        "tokens",
+        "lower",
+        "samples",
+        "Mean tokens in a block's MLP per sample, counted by the harness.",
+    ),
+    "flops": _row(
+        "FLOPs",
+        "FLOP",
+        "lower",
+        "samples",
+        "Theoretical, per sample; a multiply-add counts as two.",
+    ),
+    "flops_ratio": _row(
+        "FLOPs ratio", "1", "lower", "samples", "FLOPs over those of the reference, theoretical."
+    ),
+    "effect": _row(
+        "Effect",
+        "",
+        None,
+        "samples",
+        "What the harness saw happen to tokens: none, removed, masked or kv-only.",
+    ),
     "energy_j": _row("Energy", "J", "lower", "trials", "Energy per sample; no meter yet."),
     "load_s": _row("Load time", "s", "lower", None, "Loading model and data."),
-    "prepare_s": _row("Preparation time", "s", "lower", None,
-                      "Calibrating and patching before the first call; not in the latency."),
+    "prepare_s": _row(
+        "Preparation time",
+        "s",
+        "lower",
+        None,
+        "Calibrating and patching before the first call; not in the latency.",
+    ),
     "wall_s": _row("Wall time", "s", "lower", None, "The whole run."),
 }
+
+WITH_INTERVAL = frozenset({
+    "accuracy", "reference_accuracy", "retained", "accuracy_drop", "agreement", "accuracy_easy",
+    "accuracy_hard", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+    "reference_latency_p50_ms", "latency_ratio", "speed_up",
+})  # fmt: skip
+"""Figures that come with a 95 % interval where there are enough data for one."""
+
+
+def figure(
+    name: str,
+    value: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    n: int | None = None,
+    reason: str | None = None,
+    text: str | None = None,
+) -> Metric:
+    """A figure in the unit of ``METRICS``."""
+    return Metric(name, value, low, high, METRICS[name].unit, n, reason, text)
 
 
 def present(name: str, value: float | None, n: int | None = None) -> Metric:
     """A plain figure without an interval."""
-    return Metric(name=name, value=value, n=n, unit=METRICS[name].unit,
-                  reason="not-computable" if value is None else None)
+    return figure(name, value, n=n, reason="not-computable" if value is None else None)
 
 
 def estimated(name: str, estimate: Estimate, scale: float = 1.0) -> Metric:
     """A figure with its interval; ``scale`` brings it to the unit of ``METRICS``."""
-    value, low, high = (None if part is None else part * scale
-                        for part in (estimate.value, estimate.low, estimate.high))
-    return Metric(name=name, value=value, low=low, high=high, n=estimate.n,
-                  unit=METRICS[name].unit, reason=estimate.reason)
+    ends = (None if part is None else part * scale for part in
+            (estimate.value, estimate.low, estimate.high))  # fmt: skip
+    return figure(name, *ends, n=estimate.n, reason=estimate.reason)
 
 
 def absent(name: str, reason: str) -> Metric:
     """A figure that is missing."""
-    return Metric(name=name, value=None, unit=METRICS[name].unit, reason=reason)
+    return figure(name, reason=reason)

@@ -28,9 +28,12 @@ Scenario = Literal["stream", "offline"]
 Text = Annotated[str, StringConstraints(max_length=500)]
 Log = Annotated[str, StringConstraints(max_length=8000)]
 Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Utc = Annotated[str, StringConstraints(
-    pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,6})?Z$"
-)]
+Utc = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,6})?Z$"
+    ),
+]
 # Whole numbers stay below 2^53, so that every reader of JSON sees the same one.
 Whole = Annotated[int, Field(gt=-(2**53), lt=2**53)]
 Nanoseconds = Annotated[int, Field(gt=0, lt=2**53)]

@@ -1,0 +1,1 @@
+"""Meters: what is observed while a run is on, and where it was observed."""

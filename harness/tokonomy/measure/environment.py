@@ -1,0 +1,181 @@
+"""Where a measurement was taken: software, hardware, and the state before and after.
+
+Names are stable; a value that cannot be read is null. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+import tokonomy
+from tokonomy.measure.protocol import PROTOCOL
+from tokonomy.store.record import Harness, Scalar
+
+_PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pillow", "tokonomy")
+_CPU = Path("/sys/devices/system/cpu")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def _number(text: str | None, scale: float = 1.0) -> float | None:
+    try:
+        return None if text is None else float(text) * scale
+    except ValueError:
+        return None
+
+
+def _package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpuinfo(key: str) -> str | None:
+    """The first value of a key in ``/proc/cpuinfo``."""
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return None
+
+
+def cores() -> int:
+    """Logical processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def device_class(device: str) -> str:
+    """What kind of device it is; numbers of one class compare."""
+    if device == "cpu":
+        return f"cpu: {_cpuinfo('model name') or platform.machine()} x{cores()}"
+    import torch  # slow to import, and only a GPU needs it
+
+    return f"cuda: {torch.cuda.get_device_name(device)}"
+
+
+def devices() -> list[dict[str, str]]:
+    """What runs can be made on: the name to give, what it is, and a detail."""
+    found = [{"device": "cpu", "name": device_class("cpu"), "detail": f"{cores()} processors"}]
+    import torch  # as above
+
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        size = f"{facts.total_memory / 2**30:.0f} GiB, compute {facts.major}.{facts.minor}"
+        found.append({"device": f"cuda:{index}", "name": facts.name, "detail": size})
+    return found
+
+
+@cache
+def software() -> dict[str, str | None]:
+    """Versions of what computes."""
+    packages = {name: _package(name) for name in _PACKAGES}
+    system = {
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "os": (platform.freedesktop_os_release() if _read(Path("/etc/os-release")) else {}).get(
+            "PRETTY_NAME"
+        ),
+        "libc": " ".join(platform.libc_ver()).strip() or None,
+    }
+    return packages | system
+
+
+def _turbo() -> bool | None:
+    """Whether the processor may exceed its base clock."""
+    off, boost = _read(_CPU / "intel_pstate/no_turbo"), _read(_CPU / "cpufreq/boost")
+    if off is not None:
+        return off == "0"
+    return None if boost is None else boost == "1"
+
+
+def _container() -> bool:
+    marks = (Path("/.dockerenv"), Path("/run/.containerenv"))
+    control = _read(Path("/proc/1/cgroup")) or ""
+    return any(mark.exists() for mark in marks) or any(
+        word in control for word in ("docker", "kubepods", "lxc", "containerd")
+    )
+
+
+@cache
+def hardware() -> dict[str, Scalar]:
+    """What computes, and what it may use."""
+    smt = _read(_CPU / "smt/active")
+    return {
+        "cpu": _cpuinfo("model name"),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "affinity": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
+        "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
+        "turbo": _turbo(),
+        "smt": None if smt is None else smt == "1",
+        "memory_bytes": psutil.virtual_memory().total,
+        "cgroup_cpu": _read(_CGROUP / "cpu.max"),
+        "cgroup_memory": _read(_CGROUP / "memory.max"),
+        "container": _container(),
+        "virtual": "hypervisor" in (_cpuinfo("flags") or "").split(),
+    }
+
+
+def state() -> dict[str, Scalar]:
+    """What moves from one minute to the next; taken before and after."""
+    frequency = _number(_read(_CPU / "cpu0/cpufreq/scaling_cur_freq"), 1e-3)
+    return {
+        "load_1min": os.getloadavg()[0],
+        "available_bytes": psutil.virtual_memory().available,
+        "frequency_mhz": frequency if frequency is not None else _number(_cpuinfo("cpu MHz")),
+        "temperature_c": _number(_read(Path("/sys/class/thermal/thermal_zone0/temp")), 1e-3),
+    }
+
+
+def _git(*words: str) -> str | None:
+    folder = Path(tokonomy.__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@cache
+def _revision() -> tuple[str | None, bool | None]:
+    """Commit of the checkout the harness runs from and whether the harness was changed since."""
+    inside = _git("ls-files", "--error-unmatch", "__init__.py")
+    changes = _git("status", "--porcelain", "--", ".") if inside else None
+    commit = _git("rev-parse", "HEAD") if inside else None
+    return commit, None if changes is None else bool(changes)
+
+
+def harness(argv: Sequence[str] | None = None) -> Harness:
+    """Which code measures, and how it was called; the program's folder is left out."""
+    commit, dirty = _revision()
+    words = list(sys.argv if argv is None else argv)
+    words[:1] = [Path(word).name for word in words[:1]]
+    return Harness(
+        version=_package("tokonomy") or "unknown",
+        commit=commit,
+        dirty=dirty,
+        protocol=PROTOCOL,
+        argv=[word[:500] for word in words],
+    )

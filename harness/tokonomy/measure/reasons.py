@@ -1,0 +1,75 @@
+"""Every reason code that a record can hold, each with a sentence for the reader.
+
+One table for what stopped a run, why a part has no value, and what a flag means; codes are never
+reused with another meaning.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_ENDINGS = {
+    # crash
+    "raise-at-import": "The method's module, or one it imports, could not be imported.",
+    "raise-in-prepare": "Preparing the method raised an exception.",
+    "raise-in-predict": "Calling the method raised an exception.",
+    "raise-in-close": "Undoing the method's changes raised an exception.",
+    "raise-in-harness": "The harness itself failed; this says nothing about the method.",
+    "signal-other": "The process was ended by a signal without a name.",
+    "exited": "The process ended itself before it had a result.",
+    "no-result": "The process ended normally and left no result, or one that cannot be read.",
+    "supervisor-lost": "The process that starts runs was killed while this one was on.",
+    "bad-task": "The task's data could not be opened or do not fit the model.",
+    "bad-model": "The model's checkpoint could not be loaded.",
+    # oom, timeout
+    "memory-limit": "The processes of the run together exceeded the memory limit and were killed.",
+    "out-of-memory": "An allocation failed.",
+    "time-limit": "The run did not end within its time limit and was killed.",
+    # unsupported
+    "impossible-parameter": "This setting is impossible for this model, as the method itself says.",
+    "split-too-small": "The task has too few readable samples for one batch of this size.",
+    "not-supported": "This combination makes no sense, as the method itself says.",
+    # invalid
+    "not-a-tensor": "An output is not a tensor.",
+    "wrong-shape": "An output has the wrong shape.",
+    "wrong-dtype": "An output has another number type than the model's.",
+    "not-finite": "An output holds NaN or infinity.",
+    "invalid-output": "An output is none that the family knows.",
+    "input-mutated": "The method changed the inputs it was given.",
+    "aliased-output": "An output changed after it was returned: calls share their memory.",
+    "rng-changed": "The method changed the state of a global random number generator.",
+    "settings-changed": "The method changed process-wide settings, such as the number of threads.",
+    "not-restored": "The model was not left as it was found.",
+    "weights-changed": "The method changed weights of the model and did not put them back.",
+    "not-deterministic": "The same batch gave different outputs before and after timing.",
+    "outputs-differ": "Answers while timed differ from those of the quality pass.",
+    "faster-on-seen": "Inputs met before run much faster than fresh ones: answers are kept.",
+    "forked": "A copy of the process came back from the method; only the first may report.",
+    "left-processes": "Processes that the method started were still running at its end.",
+    "left-threads": "Threads that the method started were still running at its end.",
+}
+_MISSING = {
+    "run-failed": "The run did not end well, so nothing was kept of it.",
+    "no-energy-meter": "No energy meter is available on this device.",
+    "peak-not-resettable": "The kernel refused to reset the high-water mark of memory.",
+    "peak-unreadable": "The kernel did not give the high-water mark of memory.",
+    "uncounted-model": "The model's own weights saw no rows, so tokens could not be counted.",
+}
+_FLAGS = {
+    "answers-flipped": "Some answers differ between the timed and the quality pass, within bounds.",
+    "unconverged": "Timing stopped at a cap, before the interval was as narrow as asked.",
+    "directory-changed": "The method changed the working directory.",
+}
+
+
+def _signals() -> dict[str, str]:
+    """One code for each signal that can end a process."""
+    return {
+        f"signal-{number.name}": f"The process was ended by signal {number.name}."
+        for number in signal.Signals
+    }
+
+
+REASONS: Mapping[str, str] = MappingProxyType({**_ENDINGS, **_signals(), **_MISSING, **_FLAGS})

@@ -1,0 +1,176 @@
+"""From a suite to cells: what will be run, under which key, in which order.
+
+A cell's key is a hash over everything that could change its result. Nothing is run here; what is
+impossible is refused before anything is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from tokonomy.catalog.cards import MethodCard
+from tokonomy.catalog.registry import catalogue
+from tokonomy.catalog.suites import Selection, Suite
+from tokonomy.errors import BadCard, BadParameter, Unsupported
+from tokonomy.families.context import Context
+from tokonomy.families.contract import load_family
+from tokonomy.measure.environment import device_class
+from tokonomy.measure.protocol import PROTOCOL
+from tokonomy.run.job import Job
+from tokonomy.store.record import Cell, MethodRef, ModelRef, Scenario, TaskRef, content_hash
+
+Setting = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a method is measured."""
+
+    task: TaskRef
+    model: ModelRef
+    scenario: Scenario
+    batch_size: int
+
+
+def expand(suite: Suite) -> tuple[Job, ...]:
+    """Every run a suite asks for, each once, the reference of each place first.
+
+    Raises a ``UsageError`` for unknown ids and for parameters that a method refuses.
+    """
+    jobs: dict[str, Job] = {}
+    for selection in suite.select:
+        settings = list(_settings(suite, selection))
+        for place in _places(suite, selection):
+            _preflight(suite, place, selection.params)
+            for method, params in settings:
+                cell = _cell(suite, place, _method(method, json.dumps(params, sort_keys=True)))
+                jobs.setdefault(
+                    cell.key,
+                    Job(cell=cell, suite=suite.id, measuring=suite.measuring, limits=suite.limits),
+                )
+    return tuple(jobs.values())
+
+
+def _places(suite: Suite, selection: Selection) -> Iterator[Place]:
+    family = load_family(suite.family)
+    for task_ref in selection.tasks:
+        task = family.describe_task(task_ref)
+        models = selection.models or family.models_for(task_ref)
+        if not models:
+            raise BadParameter(
+                f"task {task_ref!r} has no embedded model; expected one of your "
+                f"own, e.g. hf:<repo or folder>"
+            )
+        for model in map(family.describe_model, models):
+            for scenario in selection.scenarios:
+                name, _, size = scenario.partition(":")
+                yield Place(
+                    task=task,
+                    model=model,
+                    batch_size=int(size or 1),
+                    scenario="stream" if name == "stream" else "offline",
+                )
+
+
+def _preflight(
+    suite: Suite, place: Place, given: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
+    """Refuse what cannot be run: a model that cannot answer the task, a setting it cannot take.
+
+    Settings of a card's own sweep are left to their runs.
+    """
+    family = load_family(suite.family)
+    skeleton = family.skeleton(place.model.ref)
+    family.check(skeleton, family.open(place.task.ref))
+    for name, settings in given.items():
+        for params in settings:
+            method = catalogue("method").build(name, params)
+            with suppress(Unsupported), Context(seed=suite.seed) as context:
+                method.prepare(skeleton, context)
+
+
+def _settings(suite: Suite, selection: Selection) -> Iterator[Setting]:
+    """Methods with their settings; references come first and are never left out."""
+    methods = catalogue("method")
+    offered = {name: card for name, card in methods.cards.items() if card.family == suite.family}
+    chosen = list(offered) if selection.methods == ["all"] else selection.methods
+    for name in chosen:
+        if methods.card(name).family != suite.family:
+            raise BadParameter(
+                f"method {name!r} is of family {methods.card(name).family!r}; "
+                f"the suite is of {suite.family!r}"
+            )
+    references = [name for name, card in offered.items() if card.kind == "reference"]
+    for name in dict.fromkeys((*references, *chosen)):
+        for params in selection.params.get(name) or _sweep(offered[name], selection.settings):
+            yield name, dict(params)
+
+
+def _sweep(card: MethodCard, settings: str) -> Sequence[Mapping[str, Any]]:
+    """A card's settings: all of them, or the first, the middle and the last."""
+    sweep = card.sweep or ({},)
+    if settings == "default" or len(sweep) < 3:
+        return sweep
+    return sweep[0], sweep[len(sweep) // 2], sweep[-1]
+
+
+@cache
+def _method(name: str, params: str) -> MethodRef:
+    """A method at a setting, with every parameter written out.
+
+    One whose module cannot be imported keeps what was given: its run will tell.
+    """
+    methods, given = catalogue("method"), json.loads(params)
+    try:
+        full = asdict(methods.build(name, given))
+    except (BadCard, SystemExit):
+        full = given
+    try:
+        written = json.loads(json.dumps(full, allow_nan=False))
+        return MethodRef(id=name, params=written, source_hash=methods.source_hash(name))
+    except (TypeError, ValueError) as error:
+        raise BadParameter(
+            f"method {name!r}: parameters are numbers, strings, lists and tables; "
+            f"got {str(full)[:100]} ({str(error).splitlines()[0]})"
+        ) from None
+
+
+@cache
+def _task_source(name: str) -> str:
+    return catalogue("task").source_hash(name)
+
+
+def _cell(suite: Suite, place: Place, method: MethodRef) -> Cell:
+    fields: dict[str, Any] = {
+        "family": suite.family,
+        "method": method,
+        "task": place.task,
+        "model": place.model,
+        "device": suite.device,
+        "precision": suite.precision,
+        "scenario": place.scenario,
+        "batch_size": place.batch_size,
+        "mode": suite.mode,
+        "threads": suite.measuring.threads,
+        "seed": suite.seed,
+    }
+    plain = {
+        name: value.model_dump() if isinstance(value, (MethodRef, TaskRef, ModelRef)) else value
+        for name, value in fields.items()
+    }
+    more = {
+        "task source": _task_source(place.task.id),
+        "protocol": PROTOCOL,
+        "device class": _device_class(suite.device),
+    }
+    return Cell(key=content_hash(plain | more), **fields)
+
+
+@cache
+def _device_class(device: str) -> str:
+    return device_class(device)

@@ -1,0 +1,1 @@
+"""Statistics: pure functions from numbers to numbers, the same answer every time."""

@@ -1,0 +1,229 @@
+"""Latency: the ratio of two arms timed side by side, percentiles, and signs of trouble."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokonomy.errors import BadParameter
+from tokonomy.stats.binomial import cdf
+from tokonomy.stats.estimate import RESAMPLES, Estimate, missing
+
+MIN_BLOCKS = 5
+"""Fewest ABBA blocks (10 pairs) with an interval. The widest interval that the data allow, from
+the smallest to the largest block, covers the median with 1 - 2^(1 - n): 94 % at 5, 88 % at 4."""
+
+FLAG_Z = 2.5758293035489004
+"""Autocorrelation is flagged beyond this many standard errors: 1 % of quiet series are."""
+
+MODE_SHARE = 0.2
+"""A second mode holds at least this share of the samples; fewer are outliers."""
+
+MODE_SEPARATION = 0.88
+"""Two modes are flagged where splitting in two explains this share of the variance: it explains
+0.64 of a normal and 0.75 of a uniform distribution, and 0.90 of two normals 6 deviations apart."""
+
+Floats = NDArray[np.float64]
+
+
+def ratio(
+    method_ns: ArrayLike, reference_ns: ArrayLike, block: ArrayLike | None = None, seed: int = 0
+) -> Estimate:
+    """Median latency ratio method/reference with a block-bootstrap 95 % interval; lower is better.
+
+    The unit is the ABBA block, not the pair: its value is the geometric mean of its pairs' ratios.
+    One pair has the method first and the other has it second, so whatever the first place costs
+    cancels inside the block, and what drifts from block to block stays in the interval. Resampling
+    single pairs covers the truth in 85 to 88 % of simulated series whose blocks have noise in
+    common, and is up to six times too wide where the first place costs 5 %.
+
+    The percentiles are the expanded ones of Hesterberg (2015), which make up for few blocks. In
+    simulated series of a fixed length they cover 93 to 94 % at 10 pairs and 96 to 97 % at 20 to 60;
+    of series that end as soon as the interval is narrow enough, 92 to 95 % where the first look
+    comes at 10 pairs and 94 to 96 % where it comes at 20. Plain percentiles cover 87 to 93 % there.
+    The inverse of the result is the speed-up.
+
+    Args:
+        method_ns: Latency per pair, shape [pairs], > 0.
+        reference_ns: The same of the reference, in the same order.
+        block: Block of each pair; consecutive pairs two by two where left out.
+        seed: Of the resampling.
+    """
+    values = block_ratios(method_ns, reference_ns, block)
+    if values.size == 0:
+        return missing("no-pairs")
+    value = float(np.median(values))
+    if values.size < MIN_BLOCKS:
+        return _exp(value, None, values.size)
+    return _exp(value, _medians(values, seed), values.size)
+
+
+def ratio_of_ratios(first: ArrayLike, second: ArrayLike) -> Estimate:
+    """Latency ratio of the first over that of the second, each to its own reference, with interval.
+
+    For two methods timed in different sessions against the same reference.
+
+    Args:
+        first: Rows of method and reference latencies and blocks, shape [3, pairs].
+        second: The same of the other.
+    """
+    ours, theirs = (block_ratios(*np.asarray(each)) for each in (first, second))
+    n = min(ours.size, theirs.size)
+    if n == 0:
+        return missing("no-pairs")
+    value = float(np.median(ours) - np.median(theirs))
+    if n < MIN_BLOCKS:
+        return _exp(value, None, n)
+    return _exp(value, _medians(ours, seed=0) - _medians(theirs, seed=1), n)
+
+
+def _exp(value: float, resampled: Floats | None, n: int) -> Estimate:
+    """An estimate from logarithms of a median and of its resamples."""
+    if resampled is None:
+        return Estimate(value=math.exp(value), low=None, high=None, n=n, reason="too-few-blocks")
+    ordered = np.sort(resampled)
+    out = max(1, int(_tail(n) * RESAMPLES))
+    return Estimate(
+        value=math.exp(value),
+        low=math.exp(ordered[out - 1]),
+        high=math.exp(ordered[-out]),
+        n=n,
+    )
+
+
+@lru_cache(maxsize=128)
+def _tail(n: int) -> float:
+    """Share of resamples beyond each end: 2.5 % for many blocks, less for few.
+
+    A resample of n values spreads as if their variance were smaller by (n - 1)/n, and a normal
+    tail ignores that the variance is itself estimated; the expanded percentile undoes both:
+    Phi(-t sqrt(n/(n-1))) with the 97.5 % point t of Student's distribution.
+    """
+    return NormalDist().cdf(-_student(n - 1) * math.sqrt(n / (n - 1)))
+
+
+def _student(freedom: int) -> float:
+    """97.5 % point of Student's t: with x = sqrt(f) tan(a), its density goes as cos(a)^(f-1)."""
+    angle = np.linspace(0.0, math.pi / 2, 20_001)
+    density = np.cos(angle) ** (freedom - 1)
+    mass = np.concatenate(([0.0], np.cumsum(density[1:] + density[:-1])))
+    return math.sqrt(freedom) * math.tan(float(np.interp(0.95, mass / mass[-1], angle)))
+
+
+def _medians(values: Floats, seed: int) -> Floats:
+    """Medians of bootstrap resamples, shape [RESAMPLES]."""
+    ordered = np.sort(values)
+    lower, upper = _median_ranks(values.size, seed)
+    return (ordered[lower] + ordered[upper]) / 2
+
+
+def block_ratios(
+    method_ns: ArrayLike, reference_ns: ArrayLike, block: ArrayLike | None = None
+) -> Floats:
+    """Log of each block's geometric mean ratio, in order of block, shape [blocks]."""
+    method = np.asarray(method_ns, dtype=np.float64)
+    reference = np.asarray(reference_ns, dtype=np.float64)
+    if method.ndim != 1 or method.shape != reference.shape:
+        raise BadParameter(
+            "ratio: expected two lists of one length; got shapes "
+            f"{method.shape} and {reference.shape}"
+        )
+    if not ((method > 0).all() and (reference > 0).all()):
+        raise BadParameter("ratio: expected latencies above 0 ns")
+    blocks = np.arange(method.size) // 2 if block is None else np.asarray(block)
+    _, place, counts = np.unique(blocks, return_inverse=True, return_counts=True)
+    return np.bincount(place, weights=np.log(method / reference)) / counts
+
+
+@lru_cache(maxsize=128)
+def _median_ranks(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Ranks of the two middle values of each resample of ``n`` sorted values, [RESAMPLES] each.
+
+    Which ranks a resample holds does not depend on the values, so one draw serves every run.
+    """
+    draws = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n), dtype=np.int32)
+    low, high = (n - 1) // 2, n // 2
+    ranks = np.partition(draws, (low, high), axis=1)
+    return ranks[:, low].astype(np.intp), ranks[:, high].astype(np.intp)
+
+
+def percentile(values: ArrayLike, share: float) -> Estimate:
+    """A percentile with its order-statistic 95 % interval, distribution-free.
+
+    Each end leaves out at most 2.5 %. Where the samples are too few for that, the percentile is
+    withheld, not only the interval: the 50th needs 6 samples, the 90th 36, the 99th 368. Samples
+    are taken as independent; see ``autocorrelated``.
+
+    Args:
+        values: Samples, shape [n].
+        share: 0.5 for the median.
+    """
+    samples = np.sort(np.asarray(values, dtype=np.float64))
+    ranks = _ranks(samples.size, share)
+    if ranks is None:
+        return missing("too-few-samples", samples.size)
+    low, high = ranks
+    return Estimate(
+        value=float(np.quantile(samples, share)),
+        low=float(samples[low]),
+        high=float(samples[high]),
+        n=samples.size,
+    )
+
+
+@lru_cache(maxsize=256)
+def _ranks(n: int, share: float) -> tuple[int, int] | None:
+    """Places of both ends among ``n`` sorted samples, counted from 0; None where one is beyond."""
+    if not 0 < share < 1:
+        raise BadParameter(f"percentile: expected a share between 0 and 1; got {share}")
+    below = cdf(n, share)
+    low = int(np.searchsorted(below, 0.025, side="right")) - 1
+    high = int(np.argmax(1 - below <= 0.025))
+    return (low, high) if 0 <= low and high < n else None
+
+
+def autocorrelation(values: ArrayLike) -> float | None:
+    """Lag-1 autocorrelation, -1 to 1; None below 10 samples or where nothing varies."""
+    samples = np.asarray(values, dtype=np.float64)
+    centred = samples - samples.mean() if samples.size else samples
+    power = float(centred @ centred)
+    if samples.size < 10 or power <= 0:
+        return None
+    return float(centred[1:] @ centred[:-1]) / power
+
+
+def autocorrelated(values: ArrayLike) -> bool:
+    """Whether neighbours resemble each other more, or less, than chance allows (1 % level).
+
+    Of a quiet series the estimate has a mean of about -1/n and a deviation of about 1/sqrt(n).
+    """
+    samples = np.asarray(values, dtype=np.float64)
+    lag = autocorrelation(samples)
+    return lag is not None and abs(lag + 1 / samples.size) > FLAG_Z / math.sqrt(samples.size)
+
+
+def separation(values: ArrayLike) -> float | None:
+    """Share of the variance that the best split in two explains, 0 to 1; None below 10 samples.
+
+    Only splits that leave ``MODE_SHARE`` of the samples on either side count.
+    """
+    samples = np.sort(np.asarray(values, dtype=np.float64))
+    n = samples.size
+    edge = math.ceil(n * MODE_SHARE)
+    if n < 10 or samples[0] == samples[-1]:
+        return None
+    centred = samples - samples.mean()
+    left = np.arange(edge, n - edge + 1)
+    sums = np.cumsum(centred)[left - 1]
+    between = sums**2 * n / (left * (n - left))
+    return float(between.max() / (centred @ centred))
+
+
+def bimodal(values: ArrayLike) -> bool:
+    """Whether the samples fall into two groups with a gap between."""
+    share = separation(values)
+    return share is not None and share > MODE_SEPARATION

@@ -1,0 +1,64 @@
+"""Runs as a data frame: columns are filled straight from the tables, without a ``Run`` per row."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from tokonomy.store.metrics import METRICS, WITH_INTERVAL
+from tokonomy.store.queries import newest
+from tokonomy.store.rows import COLUMNS
+from tokonomy.store.schema import metric, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK = 20_000
+"""Figures fetched at a time: a few MB."""
+
+
+def frame(connection: Connection) -> pd.DataFrame:
+    """Each cell's newest run, oldest first; see ``tokonomy.results.frame``."""
+    import pandas as pd
+
+    chosen = newest({})
+    rows = (
+        connection.execute(
+            select(run).where(run.c.id.in_(chosen)).order_by(run.c.started, run.c.run_id)
+        )
+        .mappings()
+        .all()
+    )
+    place = {row["id"]: at for at, row in enumerate(rows)}
+    table: dict[str, object] = {name: [row[name] for row in rows] for name in COLUMNS}
+    table["params"] = [json.loads(row["params"]) for row in rows]
+    table["started"] = pd.to_datetime(table["started"], utc=True, format="ISO8601")
+    return pd.DataFrame(table | _figures(connection, place))
+
+
+def _figures(connection: Connection, place: dict[int, int]) -> dict[str, object]:
+    """Columns of the figures: value, and both ends where it comes with an interval."""
+    numbers = np.full((len(METRICS), 3, len(place)), np.nan)
+    texts = np.full(len(place), None, dtype=object)
+    line = {name: at for at, name in enumerate(METRICS)}
+    query = select(metric.c.run, metric.c.name, metric.c.value, metric.c.low, metric.c.high,
+                   metric.c.text).where(metric.c.run.in_(newest({})))  # fmt: skip
+    found = connection.execution_options(yield_per=CHUNK).execute(query)
+    for chunk in found.partitions():
+        runs, names, values, lows, highs, words = zip(*chunk, strict=True)
+        at = [place[number] for number in runs]
+        rows = [line[name] for name in names]
+        for part, column in enumerate((values, lows, highs)):
+            numbers[rows, part, at] = column  # None becomes NaN
+        for index, word in zip(at, words, strict=True):
+            if word is not None:
+                texts[index] = word
+    table: dict[str, object] = {}
+    for name, (value, low, high) in zip(METRICS, numbers, strict=True):
+        table[name] = texts if name == "effect" else value
+        if name in WITH_INTERVAL:
+            table |= {f"{name}_low": low, f"{name}_high": high}
+    return table

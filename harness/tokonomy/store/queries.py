@@ -1,0 +1,132 @@
+"""Reading: from rows to runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+
+from tokonomy.errors import UsageError
+from tokonomy.store.metrics import Metric
+from tokonomy.store.rows import Filter, Run, assemble
+from tokonomy.store.schema import metric, record, run
+
+CHUNK = 500
+"""Rows fetched at a time: a few MB of records."""
+
+FILTERS = (
+    "run_id",
+    "cell_key",
+    "suite",
+    "status",
+    "family",
+    "method",
+    "task",
+    "model",
+    "embedded",
+    "device",
+    "precision",
+    "scenario",
+    "batch_size",
+    "mode",
+    "threads",
+    "seed",
+)
+"""What a query can be narrowed by."""
+
+_FIGURE = (
+    metric.c.name,
+    metric.c.value,
+    metric.c.low,
+    metric.c.high,
+    metric.c.unit,
+    metric.c.n,
+    metric.c.reason,
+    metric.c.text,
+)
+
+
+def conditions(filters: Mapping[str, Filter | None]) -> list[ColumnElement[bool]]:
+    """Filters as SQL: a value must be equal, of several one must be, None does not narrow."""
+    found: list[ColumnElement[bool]] = []
+    for name, wanted in filters.items():
+        if name not in FILTERS:
+            raise UsageError(f"filter {name!r}: expected one of {', '.join(FILTERS)}")
+        if isinstance(wanted, (str, int)):
+            found.append(run.c[name] == wanted)
+        elif wanted is not None:
+            found.append(run.c[name].in_(list(wanted)))
+    return found
+
+
+def newest(filters: Mapping[str, Filter | None]) -> Select[int]:
+    """Row numbers of each cell's newest run among those that pass."""
+    place = func.row_number().over(
+        partition_by=run.c.cell_key, order_by=(run.c.started.desc(), run.c.run_id.desc())
+    )
+    ranked = select(run.c.id, place.label("place")).where(*conditions(filters)).subquery()
+    return select(ranked.c.id).where(ranked.c.place == 1)
+
+
+def runs(
+    connection: Connection, filters: Mapping[str, Filter | None], newest_only: bool = False
+) -> list[Run]:
+    """Runs with their figures, oldest first."""
+    chosen = newest(filters) if newest_only else select(run.c.id).where(*conditions(filters))
+    figures = _figures(connection, chosen)
+    rows = connection.execute(
+        select(run).where(run.c.id.in_(chosen)).order_by(run.c.started, run.c.run_id)
+    )
+    return [assemble(row, figures.get(row["id"], {})) for row in rows.mappings()]
+
+
+def _figures(connection: Connection, chosen: Select[int]) -> dict[int, dict[str, Metric]]:
+    query = (
+        select(metric.c.run, *_FIGURE)
+        .where(metric.c.run.in_(chosen))
+        .order_by(metric.c.run, metric.c.name)
+    )
+    rows = connection.execute(query)
+    return {
+        number: {row[1]: Metric._make(row[1:]) for row in group}
+        for number, group in groupby(rows, key=itemgetter(0))
+    }
+
+
+def metrics(connection: Connection, run_id: str) -> dict[str, Metric]:
+    """One run's figures by name."""
+    query = select(*_FIGURE).join(run, run.c.id == metric.c.run).where(run.c.run_id == run_id)
+    return {row[0]: Metric._make(row) for row in connection.execute(query)}
+
+
+def lines(
+    connection: Connection, filters: Mapping[str, Filter | None], newest_only: bool = False
+) -> Iterator[str]:
+    """Records as stored, oldest first."""
+    chosen = [run.c.id.in_(newest(filters))] if newest_only else conditions(filters)
+    query = (
+        select(record.c.line)
+        .join(run, run.c.id == record.c.run)
+        .where(*chosen)
+        .order_by(run.c.started, run.c.run_id)
+    )
+    found = connection.execution_options(yield_per=CHUNK).execute(query)
+    yield from found.scalars()
+
+
+def beginning(run_id: str) -> Select[str]:
+    """Lines of at most two runs whose id begins so; "g" comes after every hex digit."""
+    return (
+        select(record.c.line)
+        .join(run, run.c.id == record.c.run)
+        .where(run.c.run_id >= run_id, run.c.run_id < run_id + "g")
+        .limit(2)
+    )
+
+
+def statuses(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Cell key to run id and status of its newest run."""
+    query = select(run.c.cell_key, run.c.run_id, run.c.status).where(run.c.id.in_(newest({})))
+    return {key: (run_id, status) for key, run_id, status in connection.execute(query)}

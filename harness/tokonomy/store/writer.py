@@ -1,0 +1,102 @@
+"""Writing: records into rows, and the figures derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from tokonomy.errors import BadRecord
+from tokonomy.store.derive import DERIVATION, derive
+from tokonomy.store.metrics import Metric
+from tokonomy.store.record import Record, parse
+from tokonomy.store.rows import row
+from tokonomy.store.schema import metric, record, run
+
+CHUNK = 200
+"""Records held in memory at a time while figures are recomputed: a few MB."""
+
+_KNOWN = (
+    select(record.c.line)
+    .join(run, run.c.id == record.c.run)
+    .where(run.c.run_id == bindparam("wanted"))
+)
+_ADD_RUN = insert(run).returning(run.c.id)
+_ADD_RECORD, _ADD_METRIC = insert(record), insert(metric)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """How many records were new, and how many were there already."""
+
+    added: int
+    skipped: int
+
+
+class Writer:
+    """An open write transaction; get one with ``Store.transaction``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, new: Record) -> bool:
+        """Add a record; False where the same is there, ``BadRecord`` where another one is."""
+        line = new.line()
+        known = self._connection.execute(_KNOWN, {"wanted": new.run_id}).scalar()
+        if known is not None:
+            if known != line:
+                raise BadRecord(
+                    f"run {new.run_id}: another record has this id already, and a "
+                    "record is never changed; give the new run an id of its own"
+                )
+            return False
+        number = self._connection.execute(_ADD_RUN, row(new)).scalar_one()
+        self._connection.execute(_ADD_RECORD, {"run": number, "line": line})
+        _put(self._connection, number, derive(new))
+        return True
+
+    def add_all(self, records: Iterable[Record]) -> Added:
+        """Add every record."""
+        outcomes = [self.add(each) for each in records]
+        return Added(added=sum(outcomes), skipped=len(outcomes) - sum(outcomes))
+
+
+def _put(connection: Connection, number: int, metrics: Iterable[Metric]) -> None:
+    rows = [
+        {
+            "run": number,
+            "name": each.name,
+            "value": each.value,
+            "low": each.low,
+            "high": each.high,
+            "unit": each.unit,
+            "n": each.n,
+            "reason": each.reason,
+            "text": each.text,
+        }
+        for each in metrics
+    ]
+    connection.execute(_ADD_METRIC, rows)
+
+
+def rederive(connection: Connection, everything: bool = False) -> int:
+    """Recompute the figures that another derivation made, or all; returns the number of runs."""
+    if everything:
+        connection.execute(update(run).values(derivation=-1))
+    old = (
+        select(run.c.id, record.c.line)
+        .join(record, record.c.run == run.c.id)
+        .where(run.c.derivation != DERIVATION)
+        .order_by(run.c.id)
+        .limit(CHUNK)
+    )
+    done = 0
+    while rows := connection.execute(old).all():
+        numbers = [number for number, _ in rows]
+        connection.execute(delete(metric).where(metric.c.run.in_(numbers)))
+        for number, line in rows:
+            _put(connection, number, derive(parse(line)))
+        connection.execute(update(run).where(run.c.id.in_(numbers)).values(derivation=DERIVATION))
+        done += len(rows)
+    return done

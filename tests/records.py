@@ -1,0 +1,296 @@
+"""Made-up but valid records, for tests and benchmarks: shaped like real ones, always the same.
+
+No figure here was measured. A record is a pure function of its arguments.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokonomy.store.record import Record, content_hash
+
+METHODS: dict[str, str] = {
+    "random-drop": "keep_ratio",
+    "downsample": "keep_ratio",
+    "top-k": "keep_ratio",
+    "evit": "keep_ratio",
+    "tome": "r",
+    "tofu": "r",
+    "pitome": "keep_ratio",
+    "atc": "keep_ratio",
+    "k-medoids": "keep_ratio",
+    "dpc-knn": "keep_ratio",
+    "ats": "keep_ratio",
+    "mctf": "r",
+}
+KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+# Per task: model, tokens with the class token, reference accuracy, reference latency at batch 1 in
+# ns, samples of the split.
+TASKS: dict[str, tuple[str, int, float, float, int]] = {
+    "digits": ("digits-vit", 65, 0.98, 2.1e6, 536),
+    "textures": ("textures-vit", 257, 0.86, 7.4e6, 620),
+}
+DEPTH = 6
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make_record(
+    *,
+    method: str = "top-k",
+    params: dict[str, Any] | None = None,
+    task: str = "textures",
+    scenario: str = "stream",
+    keep: float = 0.7,
+    accuracy: float | None = None,
+    latency_ratio: float | None = None,
+    samples: int | None = None,
+    pairs: int = 24,
+    status: str = "ok",
+    seed: int = 0,
+    attempt: int = 0,
+    effect: str = "removed",
+    cell: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Record:
+    """One record.
+
+    Args:
+        method: Method id; ``"reference"`` makes an A/A record.
+        params: Its hyper-parameters; made from ``keep`` where left out.
+        task: ``"digits"`` or ``"textures"``; any other id borrows the latter's shape.
+        scenario: ``"stream"`` (batch 1) or ``"offline"`` (batch 32).
+        keep: Share of tokens the middle blocks keep.
+        accuracy: Expected accuracy of the method; falls with ``keep`` where left out.
+        latency_ratio: True method/reference latency; falls with ``keep`` where left out.
+        samples: Samples of the split.
+        pairs: Timed pairs, two to an ABBA block.
+        status: Any but ``ok`` leaves every part missing with a reason.
+        seed: The cell's seed.
+        attempt: Tells runs of the same cell apart; a later attempt starts later.
+        effect: What happens to tokens: ``removed``, ``masked``, ``kv-only`` or ``none``.
+        cell: Fields of the cell to replace, e.g. ``{"device": "cuda:0"}``; the key follows.
+        fields: Fields of the record to replace.
+    """
+    keep = 1.0 if method == "reference" else keep
+    params = _params(method, keep) if params is None else params
+    shape = TASKS.get(task, TASKS["textures"])
+    samples = shape[4] if samples is None else samples
+    place = _cell(method, params, task, shape, scenario, samples, seed) | (cell or {})
+    place["key"] = content_hash({name: value for name, value in place.items() if name != "key"})
+    identity = content_hash(
+        [place["key"], attempt, status, keep, accuracy, latency_ratio, pairs, effect]
+    )
+    rng = np.random.default_rng(int(identity[:12], 16))
+    start = EPOCH + timedelta(minutes=int(place["key"][:4], 16), days=attempt)
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "run_id": identity[:32],
+        "suite": "made-up",
+        "status": status,
+        "started": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "reason": None,
+        "detail": None,
+        "log": "",
+        "cell": place,
+        "flags": [],
+        "harness": {
+            "version": "0.1.0",
+            "commit": "0" * 40,
+            "dirty": False,
+            "protocol": 1,
+            "argv": ["run", "made-up"],
+        },
+        "machine": _machine(),
+        "energy": {"reason": "no-meter", "detail": "no meter for this CPU"},
+    }
+    if status == "ok":
+        ratio = 0.2 + 0.8 * keep if latency_ratio is None else latency_ratio
+        document |= {
+            "costs": {"load_s": 0.21, "prepare_s": 0.02, "wall_s": 3.5},
+            "timing": _timing(rng, shape[3] * place["batch_size"] ** 0.9, ratio, pairs),
+            "memory": {
+                "peak_bytes": 412_000_000 + int(9e7 * keep),
+                "baseline_bytes": 398_000_000,
+                "source": "VmHWM",
+            },
+            "work": _work(shape[1], keep, effect),
+            "quality": _quality(rng, task, shape[2], keep, accuracy, samples, method),
+        }
+    else:
+        reason = fields.get("reason") or f"{status}-made-up"
+        missing = {"reason": status, "detail": None}
+        document |= {"reason": reason, "detail": f"made-up {status}", "log": "made-up log\n"}
+        document |= dict.fromkeys(("costs", "timing", "memory", "work", "quality"), missing)
+    return Record.model_validate(document | fields)
+
+
+def _params(method: str, keep: float) -> dict[str, Any]:
+    name = METHODS.get(method)
+    if name is None:
+        return {}
+    return {name: round(24 * (1 - keep)) if name == "r" else keep, "layers": [1, 3, 5]}
+
+
+def _cell(
+    method: str,
+    params: dict[str, Any],
+    task: str,
+    shape: tuple[Any, ...],
+    scenario: str,
+    samples: int,
+    seed: int,
+) -> dict[str, Any]:
+    return {
+        "family": "vision",
+        "seed": seed,
+        "device": "cpu",
+        "precision": "fp32",
+        "mode": "eager",
+        "method": {"id": method, "params": params, "source_hash": content_hash(method)},
+        "task": {
+            "id": task,
+            "ref": task,
+            "split": "test",
+            "samples": samples,
+            "data_hash": content_hash([task, samples]),
+        },
+        "model": {
+            "id": shape[0],
+            "ref": shape[0],
+            "embedded": True,
+            "weights_hash": content_hash(shape[0]),
+        },
+        "scenario": scenario,
+        "batch_size": 1 if scenario == "stream" else 32,
+        "threads": 1,
+    }
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "software": {"os": "Linux", "python": "3.11.0", "torch": "2.13.0", "cuda": None},
+        "hardware": {"cpu": "made-up CPU", "cores": 2, "memory_bytes": 25_000_000_000},
+        "before": {"load_1m": 0.1, "governor": None},
+        "after": {"load_1m": 1.0, "governor": None},
+    }
+
+
+def _timing(rng: np.random.Generator, base_ns: float, ratio: float, pairs: int) -> dict[str, Any]:
+    drift = np.repeat(np.exp(np.cumsum(rng.normal(0, 0.01, (pairs + 1) // 2))), 2)[:pairs]
+    noise = np.exp(rng.normal(0, 0.02, (2, pairs)) + rng.exponential(0.01, (2, pairs)))
+    arms = (base_ns * drift * np.array([[ratio], [1.0]]) * noise).astype(int)
+    rows = [
+        {
+            "block": index // 2,
+            "batch": index % 8,
+            "first": ("method", "reference")[index % 2],
+            "method_ns": int(method),
+            "reference_ns": int(reference),
+        }
+        for index, (method, reference) in enumerate(arms.T)
+    ]
+    return {
+        "clock": "perf_counter_ns",
+        "warmup_calls": 6,
+        "warmup_s": 0.5,
+        "pairs": rows,
+        "stop": "converged",
+        "half_width": 0.009,
+    }
+
+
+def _layer(tokens: float, kept: float, effect: str) -> dict[str, float]:
+    queries = kept if effect == "removed" else tokens
+    keys = kept if effect in ("removed", "kv-only") else tokens
+    return {
+        "queries": queries,
+        "keys": keys,
+        "mlp": queries,
+        "masked": tokens - kept if effect == "masked" else 0.0,
+    }
+
+
+def _work(tokens: int, keep: float, effect: str) -> dict[str, Any]:
+    counts = [tokens if layer < 2 else 1.0 + round((tokens - 1) * keep) for layer in range(DEPTH)]
+    layers = [_layer(float(tokens), float(kept), effect) for kept in counts]
+    spent = sum(layer["mlp"] for layer in layers) / (tokens * DEPTH)
+    return {
+        "samples": 8,
+        "layers": layers,
+        "reference_layers": [_layer(float(tokens), float(tokens), "none")] * DEPTH,
+        "flops": 4.2e6 * tokens * spent,
+        "reference_flops": 4.2e6 * tokens,
+        "uncounted": [],
+    }
+
+
+def _quality(
+    rng: np.random.Generator,
+    task: str,
+    ceiling: float,
+    keep: float,
+    accuracy: float | None,
+    samples: int,
+    method: str,
+) -> dict[str, Any]:
+    shared = np.random.default_rng(zlib.crc32(f"{task}/{samples}".encode()))
+    labels = shared.integers(0, 10, samples)
+    hardness = shared.random(samples)
+    wrong = (labels + shared.integers(1, 10, samples)) % 10
+    goal = ceiling * (1 - 0.35 * (1 - keep) ** 2) if accuracy is None else accuracy
+    noise = rng.normal(0, 0.05, samples)
+    right = {
+        "method": hardness < ceiling if method == "reference" else hardness + noise < goal,
+        "reference": hardness < ceiling,
+        "coarse": hardness < ceiling - 0.25,
+    }
+    outputs = {arm: np.where(mask, labels, wrong).tolist() for arm, mask in right.items()}
+    return {
+        "metric": "top-1 accuracy",
+        "outputs": outputs,
+        "scores": {arm: mask.astype(float).tolist() for arm, mask in right.items()},
+        "outputs_hash": {arm: content_hash(values) for arm, values in outputs.items()},
+        "unreadable": [],
+    }
+
+
+def make_records(n: int, seed: int = 0, **changes: Any) -> Iterator[Record]:
+    """``n`` records over a grid of methods, settings, tasks and scenarios.
+
+    Every 41st failed, and every 25th is a second attempt at the cell before it.
+    """
+    failures = ("oom", "timeout", "crash", "unsupported", "invalid")
+    names = ("reference", *METHODS)
+    previous: dict[str, Any] = {}
+    for index in range(n):
+        if previous and index % 25 == 24:
+            yield make_record(**previous, attempt=1, **changes)
+            continue
+        turn = index
+        picks = []
+        for options in (names, tuple(TASKS), ("stream", "offline"), KEEPS):
+            picks.append(options[turn % len(options)])
+            turn //= len(options)
+        previous = dict(zip(("method", "task", "scenario", "keep"), picks, strict=True))
+        if previous["method"] == "reference":  # it has no setting; its seed tells the cells apart
+            turn = turn * len(KEEPS) + KEEPS.index(previous["keep"])
+        previous |= {
+            "seed": seed + turn,
+            "status": failures[index // 41 % 5] if index % 41 == 40 else "ok",
+        }
+        yield make_record(**previous, **changes)
+
+
+def build_store(path: Path, n: int, seed: int = 0, **changes: Any) -> Path:
+    """A database at ``path`` with ``n`` such records; ``changes`` go to every one of them."""
+    from tokonomy.store.database import open_store
+
+    with open_store(path) as store:
+        store.add_all(make_records(n, seed, **changes))
+    return path

@@ -1,0 +1,217 @@
+"""The latency ratio against planted truth; percentiles and flags against scipy and the law."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tokonomy.errors import BadParameter
+from tokonomy.stats.binomial import cdf
+from tokonomy.stats.estimate import half_width, inverse
+from tokonomy.stats.latency import (
+    _student,
+    autocorrelated,
+    autocorrelation,
+    bimodal,
+    percentile,
+    ratio,
+    ratio_of_ratios,
+    separation,
+)
+
+
+def planted(
+    rng: np.random.Generator, pairs: int, truth: float, **traits: float
+) -> list[np.ndarray]:
+    """Method and reference latencies in ns, and blocks, of arms whose true ratio is ``truth``.
+
+    Traits: ``noise`` of a call, ``shared`` noise of a block's ratio, cost of being ``first``,
+    random-walk ``drift`` of the machine; each a standard deviation or size in logarithms.
+    """
+    blocks = np.repeat(np.arange(pairs // 2), 2)
+    first = np.tile([1, -1], pairs // 2) * np.repeat(rng.choice([-1, 1], pairs // 2), 2)
+    drift = np.cumsum(rng.normal(0, traits.get("drift", 0.0), pairs))
+    shared = rng.normal(0, traits.get("shared", 0.0), pairs // 2)[blocks]
+    noise = rng.normal(0, traits.get("noise", 0.01), (2, pairs))
+    lead = traits.get("first", 0.0) * first / 2
+    method = 5e6 * truth * np.exp(drift + noise[0] + shared + lead)
+    return [method, 5e6 * np.exp(drift + noise[1] - lead), blocks]
+
+
+@pytest.mark.parametrize("pairs", [10, 24, 60])
+@pytest.mark.parametrize(
+    "traits",
+    [{"noise": 0.02}, {"first": 0.05}, {"shared": 0.03}, {"drift": 0.1}],
+    ids=["noise", "first-call", "shared", "drift"],
+)
+def test_interval_covers_the_planted_ratio(pairs: int, traits: dict[str, float]) -> None:
+    rng = np.random.default_rng(11)
+    found = [ratio(*planted(rng, pairs, 0.7, **traits)) for _ in range(500)]
+    hits = np.mean([each.low <= 0.7 <= each.high for each in found])
+    assert 0.92 <= hits <= 0.99
+    assert np.median([each.value for each in found]) == pytest.approx(0.7, rel=0.005)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.015, 0.025])
+def test_interval_covers_when_sampling_stops_at_its_width(noise: float) -> None:
+    rng = np.random.default_rng(14)
+    hits = 0
+    for _ in range(400):
+        method, reference, blocks = planted(rng, 60, 0.7, noise=noise)
+        for pairs in range(20, 61, 10):
+            found = ratio(method[:pairs], reference[:pairs], blocks[:pairs])
+            if half_width(found) <= 0.01:
+                break
+        hits += found.low <= 0.7 <= found.high
+    assert hits / 400 > 0.92
+
+
+@pytest.mark.parametrize("freedom", [1, 4, 9, 29, 500])
+def test_student_is_that_of_scipy(freedom: int) -> None:
+    assert _student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-5)
+
+
+def test_first_call_cost_does_not_widen_the_interval() -> None:
+    rng = np.random.default_rng(12)
+    quiet, costly = (
+        np.mean([half_width(ratio(*planted(rng, 40, 1.0, first=cost))) for _ in range(50)])
+        for cost in (0.0, 0.1)
+    )
+    assert costly < 1.2 * quiet
+
+
+def test_ratio_worked_by_hand() -> None:
+    # blocks: sqrt(2 * 2), sqrt(4 * 1), sqrt(3 * 3) -> 2, 2, 3
+    found = ratio([2, 2, 4, 1, 3, 3], [1] * 6)
+    assert found.value == pytest.approx(2)
+    assert (found.low, found.high, found.n) == (None, None, 3)
+    assert found.reason == "too-few-blocks"
+
+
+def test_blocks_may_come_in_any_numbering() -> None:
+    rng = np.random.default_rng(0)
+    method, reference = rng.lognormal(size=(2, 20))
+    assert ratio(method, reference) == ratio(method, reference, np.repeat(np.arange(10), 2) * 7 + 3)
+
+
+def test_speed_up_is_the_inverse_in_value_and_interval() -> None:
+    rng = np.random.default_rng(1)
+    method, reference, blocks = planted(rng, 30, 0.5)
+    slow, fast = ratio(method, reference, blocks), inverse(ratio(reference, method, blocks))
+    assert fast.value == pytest.approx(slow.value)
+    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), rel=2e-3)
+    assert fast.low < fast.value < fast.high
+
+
+def test_ratio_of_nothing_is_missing() -> None:
+    assert ratio([], []).reason == "no-pairs"
+    assert inverse(ratio([], [])).value is None
+    assert half_width(ratio([], [])) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "reference", "message"),
+    [([1, 2], [1], "one length"), ([0, 1], [1, 1], "above 0 ns"), ([1, -1], [1, 1], "above 0")],
+)
+def test_ratio_refuses(method: list[float], reference: list[float], message: str) -> None:
+    with pytest.raises(BadParameter, match=message):
+        ratio(method, reference)
+
+
+def test_ratio_is_deterministic_and_cheap() -> None:
+    method, reference, blocks = planted(np.random.default_rng(2), 60, 0.8)
+    first = ratio(method, reference, blocks)
+    start = time.process_time()
+    assert all(ratio(method, reference, blocks) == first for _ in range(50))
+    assert (time.process_time() - start) / 50 < 0.003
+
+
+def test_ratio_of_ratios_covers_and_cancels_the_sessions() -> None:
+    rng = np.random.default_rng(13)
+    hits, widths = 0, []
+    for _ in range(300):
+        one, two = planted(rng, 30, 0.6, drift=0.1), planted(rng, 24, 0.8, drift=0.1)
+        two[:2] = [3 * part for part in two[:2]]  # a machine three times slower that day
+        found = ratio_of_ratios(np.stack(one), np.stack(two))
+        hits += found.low <= 0.75 <= found.high
+        widths.append(half_width(found))
+    assert hits / 300 > 0.92
+    assert np.median(widths) < 0.012  # the drift of either session would be ten times that
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 400), share=st.floats(0.01, 0.99))
+def test_binomial_is_that_of_scipy(n: int, share: float) -> None:
+    np.testing.assert_allclose(
+        cdf(n, share), stats.binom.cdf(np.arange(n + 1), n, share), atol=1e-10
+    )
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.5, 6), (0.9, 36), (0.99, 368)])
+def test_percentile_is_withheld_below(share: float, least: int) -> None:
+    few, enough = (percentile(np.arange(n), share) for n in (least - 1, least))
+    assert (few.value, few.low, few.high, few.reason) == (None, None, None, "too-few-samples")
+    assert enough.low <= enough.value <= enough.high
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.5, 21), (0.5, 60), (0.9, 60), (0.99, 500)])
+def test_percentile_covers(share: float, n: int) -> None:
+    rng = np.random.default_rng(6)
+    truth = stats.expon.ppf(share)
+    found = [percentile(rng.exponential(size=n), share) for _ in range(1000)]
+    hits = np.mean([each.low <= truth <= each.high for each in found])
+    assert hits > 0.93
+    assert np.median([each.value for each in found]) == pytest.approx(truth, rel=0.1)
+
+
+def test_percentile_refuses_a_percent() -> None:
+    with pytest.raises(BadParameter, match="between 0 and 1; got 90"):
+        percentile([1.0] * 50, 90)
+
+
+def test_autocorrelation_is_the_textbook_sum() -> None:
+    values = np.array([1.0, 3, 2, 5, 4, 6, 5, 8, 7, 9])
+    centred = values - 5
+    expected = sum(a * b for a, b in zip(centred[1:], centred[:-1], strict=True)) / sum(centred**2)
+    assert autocorrelation(values) == pytest.approx(expected)
+    assert autocorrelation(values[:9]) is None
+    assert autocorrelation(np.ones(20)) is None
+
+
+def test_autocorrelation_flags_what_it_should() -> None:
+    rng = np.random.default_rng(7)
+    quiet = np.mean([autocorrelated(rng.normal(size=60)) for _ in range(1000)])
+    walks = np.mean([autocorrelated(np.cumsum(rng.normal(size=60))) for _ in range(200)])
+    assert quiet < 0.02
+    assert walks > 0.95
+
+
+@pytest.mark.parametrize("law", ["normal", "exponential", "laplace", "random"])
+def test_one_mode_is_not_flagged(law: str) -> None:
+    rng = np.random.default_rng(8)
+    flagged = np.mean([bimodal(getattr(rng, law)(size=60)) for _ in range(500)])
+    assert flagged < 0.01
+
+
+def test_two_modes_are_flagged() -> None:
+    rng = np.random.default_rng(9)
+    values = [np.where(rng.random(60) < 0.4, 8, 0) + rng.normal(size=60) for _ in range(200)]
+    assert np.mean([bimodal(each) for each in values]) > 0.97
+
+
+def test_a_few_outliers_are_not_a_mode() -> None:
+    values = np.concatenate([np.random.default_rng(10).normal(size=57), [50, 51, 52]])
+    assert not bimodal(values)
+    assert separation(values[:9]) is None
+    assert separation(np.ones(30)) is None
+
+
+def test_normal_separation_is_two_over_pi() -> None:
+    values = stats.norm.ppf((np.arange(10_000) + 0.5) / 10_000)
+    assert separation(values) == pytest.approx(2 / math.pi, abs=1e-3)

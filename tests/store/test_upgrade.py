@@ -1,0 +1,103 @@
+"""Migrations: from real files of every older version, and to the tables that the code expects."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert
+
+from records import make_records
+from tokonomy.store.database import open_store
+from tokonomy.store.derive import derive
+from tokonomy.store.engine import connect, reading, writing
+from tokonomy.store.rows import row
+from tokonomy.store.schema import metadata, record, run
+from tokonomy.store.upgrade import REVISIONS, configuration, migrate
+
+
+def old_database(place: Path, revision: str) -> list[str]:
+    """A file as that version left it, with ten runs whose figures were never derived."""
+    engine = connect(str(place), write=True)
+    lines = []
+    with writing(engine, str(place)) as connection:
+        migrate(connection, to=revision)
+        for number, each in enumerate(make_records(10), start=1):
+            values = row(each) | {"id": number, "derivation": 0}
+            connection.execute(insert(run), values)
+            connection.execute(insert(record), {"run": number, "line": each.line()})
+            lines.append(each.line())
+    engine.dispose()
+    return lines
+
+
+def views(place: Path) -> set[str]:
+    connection = sqlite3.connect(place)
+    found = {name for (name,) in connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'view'")}  # fmt: skip
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_older_database_becomes_current(tmp_path: Path, revision: str, create: bool) -> None:
+    place = tmp_path / "old.sqlite"
+    lines = old_database(place, revision)
+    assert ("leaderboard" in views(place)) == (revision >= "0002")
+    with open_store(place, create=create) as store:
+        assert sorted(store.lines()) == sorted(lines)
+        for each in store.records():
+            assert list(store.metrics(each.run_id).values()) == sorted(derive(each))
+    assert views(place) == {"leaderboard", "runs"}
+
+
+def test_the_list_of_revisions_is_that_of_the_files() -> None:
+    scripts = ScriptDirectory.from_config(configuration())
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == REVISIONS
+
+
+def test_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
+    place = str(tmp_path / "new.sqlite")
+    open_store(place).close()
+    engine = connect(place, write=False)
+    with reading(engine, place) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "old.sqlite"
+    old_database(place, "0001")
+    with sqlite3.connect(place) as connection:  # in the way of the second view to be made
+        connection.execute("CREATE TABLE runs (x)")
+    connection.close()
+    with pytest.raises(Exception, match="already exists"):
+        open_store(place)
+    assert views(place) == set()
+    with sqlite3.connect(place) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            ("0001",)
+        ]
+    connection.close()
+
+
+def test_postgresql_gets_sql_of_its_own() -> None:
+    settings = configuration()
+    settings.attributes["dialect"] = "postgresql"
+    settings.output_buffer = sql = io.StringIO()
+    with redirect_stdout(sql):
+        command.upgrade(settings, "head", sql=True)
+    text = sql.getvalue()
+    assert "id SERIAL NOT NULL" in text
+    assert "DOUBLE PRECISION" in text or "FLOAT" in text
+    assert text.count("CREATE VIEW") == 2
+    assert "WITHOUT ROWID" not in text

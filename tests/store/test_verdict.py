@@ -1,0 +1,155 @@
+"""Verdicts at equal tokens, from records whose outcome is planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from records import make_record
+from tokonomy.store.record import Quality, Record
+from tokonomy.store.verdict import Verdict, arm, verdicts
+
+N = 200
+
+
+def run(method: str, keep: float, right: int, seed: int = 0, **changes: object) -> Record:
+    """A run that has the first ``right`` of 200 samples right; ``keep`` sets its tokens."""
+    record = make_record(method=method, keep=keep, samples=N, pairs=10, seed=seed, **changes)
+    assert isinstance(record.quality, Quality)
+    quality = record.quality.model_dump()
+    quality["scores"]["method"] = [float(at < right) for at in range(N)]
+    return record.model_copy(update={"quality": Quality.model_validate(quality)})
+
+
+def judged(*records: Record) -> Verdict:
+    """The verdict of the first record against random drop."""
+    return verdicts(map(arm, records))[records[0].run_id]["random-drop"]
+
+
+@pytest.mark.parametrize(
+    ("method", "upper", "lower", "outcome"),
+    [
+        (150, 140, 130, "beats"),
+        (150, 145, 130, "no difference"),  # 5 of 5 disagreements: p = 0.0625
+        (150, 144, 130, "beats"),  # 6 of 6: p = 0.03125
+        (150, 170, 160, "loses"),
+        (150, 170, 155, "no difference"),
+        (150, 170, 150, "no difference"),
+        (150, 150, 150, "no difference"),
+        (150, 100, 180, "not comparable"),
+    ],
+)
+def test_outcomes(method: int, upper: int, lower: int, outcome: str) -> None:
+    records = [run("tome", 0.5, method), run("random-drop", 0.6, upper),
+               run("random-drop", 0.4, lower), run("random-drop", 0.9, 0),
+               run("random-drop", 0.1, N)]  # fmt: skip
+    found = judged(*records)
+    assert found.outcome == outcome
+    assert found.upper.run_id == records[1].run_id
+    assert found.lower.run_id == records[2].run_id
+    assert found.lower.tokens_kept < found.tokens_kept < found.upper.tokens_kept
+    expected = stats.binomtest(max(method - upper, 0), max(abs(method - upper), 1)).pvalue
+    assert found.upper.p == pytest.approx(expected if method != upper else 1.0)
+    assert found.upper.difference.value == pytest.approx((method - upper) / N)
+    assert found.upper.difference.n == N
+    assert (found.reason is None) == (outcome != "not comparable")
+    assert found.match is (found.lower if outcome == "loses" else found.upper)
+
+
+def test_equal_tokens_serve_both_sides() -> None:
+    method, equal = run("tome", 0.5, 150), run("random-drop", 0.5, 120)
+    found = judged(method, equal)
+    assert found.outcome == "beats"
+    assert found.upper == found.lower
+    assert found.upper.tokens_kept == pytest.approx(found.tokens_kept)
+
+
+@pytest.mark.parametrize(
+    ("other", "outcome", "reason"),
+    [
+        ([], "not comparable", "no-baseline-run"),
+        ([("random-drop", 0.4, 150)], "not comparable", "no-baseline-with-as-many-tokens"),
+        ([("random-drop", 0.6, 150)], "not comparable", "no-baseline-with-as-few-tokens"),
+        ([("random-drop", 0.4, 180)], "loses", None),
+        ([("random-drop", 0.6, 120)], "beats", None),
+        ([("downsample", 0.5, 150)], "not comparable", "no-baseline-run"),
+    ],
+)
+def test_a_missing_side(
+    other: list[tuple[str, float, int]], outcome: str, reason: str | None
+) -> None:
+    found = judged(run("tome", 0.5, 150), *(run(*each) for each in other))
+    assert (found.outcome, found.reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cell": {"precision": "bf16"}}, "no-baseline-run"),
+        ({"task": "digits"}, "no-baseline-run"),
+        ({"status": "oom"}, None),
+    ],
+)
+def test_only_ok_runs_of_the_same_group_count(
+    changes: dict[str, object], reason: str | None
+) -> None:
+    method = run("tome", 0.5, 150)
+    if reason is None:
+        other = make_record(method="random-drop", keep=0.5, samples=N, status="oom")
+        assert arm(other) is None
+        reason = "no-baseline-run"
+    else:
+        other = run("random-drop", 0.5, 100, **changes)
+    assert judged(method, other).reason == reason
+
+
+def test_other_samples_are_not_compared() -> None:
+    method, other = run("tome", 0.5, 150), run("random-drop", 0.5, 100)
+    task = other.cell.task.model_copy(update={"data_hash": "0" * 64})
+    moved = other.model_copy(update={"cell": other.cell.model_copy(update={"task": task})})
+    assert judged(method, moved).reason == "baseline-on-other-samples"
+    assert judged(method, other).outcome == "beats"
+
+
+def test_graded_scores_are_not_compared() -> None:
+    method = run("tome", 0.5, 150)
+    assert isinstance(method.quality, Quality)
+    graded = method.quality.model_copy(
+        update={"scores": method.quality.scores | {"method": [0.5] * N}}
+    )
+    found = judged(method.model_copy(update={"quality": graded}), run("random-drop", 0.5, 100))
+    assert (found.outcome, found.reason) == ("not comparable", "scores-not-binary")
+
+
+def test_of_equal_tokens_the_same_setup_is_chosen() -> None:
+    method = run("tome", 0.5, 150, seed=3, scenario="offline")
+    others = [run("random-drop", 0.5, 100, seed=seed, scenario=scenario)
+              for seed in (0, 3) for scenario in ("stream", "offline")]  # fmt: skip
+    for order in (others, others[::-1]):
+        assert judged(method, *order).upper.run_id == others[3].run_id
+    assert judged(method, *others[:3]).upper.run_id in (others[1].run_id, others[2].run_id)
+
+
+def test_a_baseline_is_not_judged_by_itself() -> None:
+    first, second = run("random-drop", 0.5, 150), run("downsample", 0.5, 100)
+    found = verdicts(map(arm, [first, second]))
+    assert set(found[first.run_id]) == {"downsample"}
+    assert found[first.run_id]["downsample"].outcome == "beats"
+    assert found[second.run_id]["random-drop"].outcome == "loses"
+
+
+def test_false_alarms_stay_at_the_level() -> None:
+    """Method and baseline of one accuracy, equal tokens: at most 5 % get a verdict."""
+    rng = np.random.default_rng(0)
+    plain = run("tome", 0.5, 0), run("random-drop", 0.5, 0)
+    template = [arm(record) for record in plain]
+    decided = 0
+    for _ in range(400):
+        arms = []
+        for each in template:
+            fields = {name: getattr(each, name) for name in each.__slots__}
+            arms.append(type(each)(**fields | {"scores": rng.random(N) < 0.8}))
+        found = verdicts(arms)[plain[0].run_id]["random-drop"]
+        decided += found.outcome in ("beats", "loses")
+    assert decided / 400 < 0.07
