@@ -48,6 +48,17 @@ def test_votes_converge_to_the_eigenvector() -> None:
     torch.testing.assert_close(scores.mean(-1), torch.ones(1, 2))
 
 
+def test_voting_among_some_is_voting_on_the_graph_cut_down_to_them() -> None:
+    weights = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1)).softmax(-1)
+    among = torch.tensor([[True, True, False, True, False, True], [True, False, True] * 2])
+    scores = propagate(weights, torch.ones(6), 3, among)
+    for sample, chosen in enumerate(among):
+        inside = weights[sample][:, chosen][:, :, chosen][None]
+        wanted = propagate(inside, torch.ones(4), 3)[0]
+        torch.testing.assert_close(scores[sample][:, chosen], wanted)
+        assert (scores[sample][:, ~chosen] == 0).all()
+
+
 def test_heads_are_filtered_by_variance() -> None:
     even, middling, peaked = [1.0, 1.0], [0.5, 1.5], [0.0, 2.0]  # variances 0, 0.25, 1
     scores = torch.tensor([[even, middling, peaked], [even, even, peaked]])

@@ -74,15 +74,16 @@ def test_inverse_cdf_equals_a_plain_search() -> None:
 def test_ragged_samples_are_padded_at_the_end() -> None:
     x = torch.arange(10.0).reshape(2, 5, 1)
     chosen = torch.tensor([[False, True, False, True], [False, False, True, False]])
-    kept = select.keep_ragged(tokens(x), chosen)
+    index, mask = select.gather_ragged(chosen, 1)
+    kept = tokens(x).take(index)
     assert kept.x[0, :, 0].tolist() == [0, 2, 4]
     assert kept.x[1, :2, 0].tolist() == [5, 8]
-    assert kept.mask is not None
-    assert kept.mask.tolist() == [[True, True, True], [True, True, False]]
+    assert mask is not None
+    assert mask.tolist() == [[True, True, True], [True, True, False]]
 
 
 def test_equal_lengths_need_no_mask() -> None:
     chosen = torch.tensor([[True, False], [False, True]])
-    kept = select.keep_ragged(tokens(torch.arange(6.0).reshape(2, 3, 1)), chosen)
-    assert kept.mask is None
-    assert kept.x[:, :, 0].tolist() == [[0, 1], [3, 5]]
+    index, mask = select.gather_ragged(chosen, 1)
+    assert mask is None
+    assert index.tolist() == [[0, 1], [0, 2]]

@@ -9,7 +9,7 @@ from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
 from tokonomy.families.vision.model import VisionModel
 from tokonomy.families.vision.tokens import Batch
-from tokonomy_methods.vision.zero_tprune import ZeroTPrune, subgraph, unlike, votes
+from tokonomy_methods.vision.zero_tprune import ZeroTPrune, unlike, votes
 
 
 def test_votes_fall_with_depth() -> None:
@@ -17,9 +17,9 @@ def test_votes_fall_with_depth() -> None:
 
 
 def test_the_class_token_starts_with_the_root_of_the_length() -> None:
-    weights = torch.zeros(1, 1, 9, 9)
-    assert ZeroTPrune().first(weights).tolist() == [3, *[1] * 8]
-    assert ZeroTPrune(start="uniform").first(weights).tolist() == [1] * 9
+    voters = torch.arange(9)[None]
+    assert ZeroTPrune().first(voters, 12).tolist() == [3, *[1] * 11]
+    assert ZeroTPrune(start="uniform").first(voters, 9).tolist() == [1] * 9
 
 
 def test_a_patch_that_repeats_a_more_important_one_goes() -> None:
@@ -35,11 +35,6 @@ def test_likeness_ignores_length() -> None:
     keys = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [9.0, 9.0], [0.1, 0.0]]])
     scores = torch.tensor([[0.9, 0.8, 0.2, 0.1]])
     assert unlike(keys, scores, 1).tolist() == [[0, 1, 2]]
-
-
-def test_subgraph_keeps_rows_and_columns() -> None:
-    weights = torch.arange(9.0).reshape(1, 1, 3, 3)
-    assert subgraph(weights, torch.tensor([[0, 2]])).tolist() == [[[[0, 2], [6, 8]]]]
 
 
 def rank(graph: torch.Tensor, steps: int) -> torch.Tensor:

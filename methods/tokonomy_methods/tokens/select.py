@@ -87,9 +87,3 @@ def front(counts: Tensor, width: int) -> Tensor | None:
     """Mask of the first ``counts`` [B, 1] of ``width`` tokens; None where it would be all True."""
     mask = torch.arange(width, device=counts.device) < counts
     return None if bool(mask.all()) else mask
-
-
-def keep_ragged(tokens: Tokens, chosen: Tensor) -> Tokens:
-    """The specials and the patches of ``chosen`` [B, N], shorter samples padded and masked."""
-    index, mask = gather_ragged(chosen, tokens.specials)
-    return tokens.take(index).but(mask=mask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +15,7 @@ from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel, every
 from tokonomy.families.vision.tokens import Tokens
 from tokonomy_methods.tokens import select
-from tokonomy_methods.tokens.schedule import check_rate, exact
+from tokonomy_methods.tokens.schedule import ceil_of_current, check_rate
 from tokonomy_methods.tokens.score import class_attention
 
 CARD = MethodCard(
@@ -151,7 +150,7 @@ class EViT:
         at = set(every(len(model.layers)))
 
         def after(block: int, tokens: Tokens, attention: Attention) -> Tokens:
-            count = math.ceil(exact(self.keep) * tokens.patches)
+            (count,) = ceil_of_current(self.keep, tokens.patches, 1)
             if block not in at or count >= tokens.patches:
                 return tokens
             scores = class_attention(attention.cls_row, tokens.specials)

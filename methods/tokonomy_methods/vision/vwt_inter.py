@@ -44,8 +44,8 @@ CARD = MethodCard(
         "after the patch dimension, so that with more words than values in a patch one of them can "
         "coincide with a word.",
         "threshold = 0 switches the method off; in the source, patches equal to a word still join.",
-        "Shorter samples are padded with zeros whose keys are masked for every batch size; the "
-        "source masks only where the batch is larger than 1, which gives the same result.",
+        "Within a batch all samples are padded to the longest and the padding masked, as in the "
+        "source; a large batch is then about as long as its least repetitive image.",
         "A distillation token is kept in place; the source strips the first token only.",
         "Applied to classifiers; the source evaluates image-text models.",
         "Where a patch is one pixel, all of one sign point the same way: unsupported.",
@@ -64,11 +64,12 @@ CARD = MethodCard(
     atlas=("S206",),
     sweep=(
         {"threshold": 0.01},
-        {"threshold": 0.03},
         {"threshold": 0.1},
-        {"threshold": 0.2},
+        {"threshold": 0.3},
+        {"threshold": 0.01, "vocabulary": 100},
+        {"threshold": 0.03, "vocabulary": 100},
         {"threshold": 0.1, "vocabulary": 100},
-        {"threshold": 0.2, "vocabulary": 100},
+        {"threshold": 0.3, "vocabulary": 100},
     ),
 )
 

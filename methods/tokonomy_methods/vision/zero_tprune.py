@@ -33,7 +33,7 @@ CARD = MethodCard(
     paper="2305.17328",
     differences=(
         "No official code exists; implemented from the paper's formulas and third-party "
-        "descriptions of them, checked against nothing but hand-worked cases.",
+        "descriptions of them, and checked only against the same rule written out in loops.",
         "Stages lie at a quarter, a half and three quarters of the depth, between attention and "
         "MLP, with the counts of Top-K; the paper prunes between blocks, at places and counts "
         "tuned per model.",
@@ -108,9 +108,21 @@ def votes(block: int, blocks: int) -> int:
     return 10 if block < 0.75 * blocks else 1
 
 
-def importance(weights: Tensor, start: Tensor, steps: int) -> Tensor:
-    """WPR per head, then VHF and EIR over heads: [B, h, T, T] and [T] give [B, T]."""
-    scores = propagate(weights, start, steps)
+def importance(weights: Tensor, start: Tensor, steps: int, index: Tensor) -> Tensor:
+    """WPR per head among some tokens, then VHF and EIR over heads.
+
+    Args:
+        weights: Attention maps, [B, h, T, T].
+        start: Weights that tokens begin with, [T].
+        steps: Number of votes.
+        index: Tokens that take part, [B, K].
+
+    Returns:
+        Their importance, [B, K].
+    """
+    among = torch.zeros_like(weights[:, 0, 0], dtype=torch.bool).scatter(1, index, True)
+    scores = propagate(weights, start, steps, among)
+    scores = scores.gather(2, index[:, None].expand(-1, scores.shape[1], -1))
     return emphasise(scores, telling_heads(scores, LEAST, MOST))
 
 
@@ -141,13 +153,6 @@ def unlike(keys: Tensor, scores: Tensor, count: int) -> Tensor:
     return torch.cat([strong, spared], 1).sort(-1).values
 
 
-def subgraph(weights: Tensor, index: Tensor) -> Tensor:
-    """Rows and columns at ``index`` [B, K] of [B, h, T, T]: [B, h, K, K]."""
-    heads, width = weights.shape[1], weights.shape[3]
-    rows = weights.gather(2, index[:, None, :, None].expand(-1, heads, -1, width))
-    return rows.gather(3, index[:, None, None].expand(-1, heads, rows.shape[2], -1))
-
-
 @implements(CARD)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZeroTPrune:
@@ -172,12 +177,18 @@ class ZeroTPrune:
         if self.start not in ("class", "uniform"):
             raise BadParameter(f"start must be 'class' or 'uniform'; got {self.start!r}")
 
-    def first(self, weights: Tensor) -> Tensor:
-        """Weights that tokens begin with, [T]."""
-        weight = torch.ones_like(weights[0, 0, 0])
+    def first(self, index: Tensor, length: int) -> Tensor:
+        """Weights that all ``length`` tokens begin with when those at ``index`` [B, K] vote."""
+        weight = torch.ones(length, device=index.device)
         if self.start == "class":
-            weight[0] = len(weight) ** 0.5
+            weight[0] = index.shape[1] ** 0.5
         return weight
+
+    def scores(self, weights: Tensor, index: Tensor, steps: int, specials: int) -> Tensor:
+        """Importance of the patches at ``index`` [B, N'] among themselves and the specials."""
+        voters = select.positions(index, specials)
+        start = self.first(voters, weights.shape[3])
+        return importance(weights, start, steps, voters)[:, specials:]
 
     def prepare(self, model: VisionModel, context: Context) -> Predict:
         """Patch the model between attention and MLP of three blocks."""
@@ -189,11 +200,12 @@ class ZeroTPrune:
             if count >= tokens.patches:
                 return tokens
             weights = attention.weights
-            similar = min(int(exact(self.similar) * (tokens.patches - count)), tokens.patches // 2)
-            once = importance(weights, self.first(weights), 1)[:, front:]
-            left = unlike(attention.k.transpose(1, 2).flatten(2)[:, front:], once, similar)
-            graph = subgraph(weights, select.positions(left, front))
-            scores = importance(graph, self.first(graph), votes(block, depth))[:, front:]
+            keys = attention.k.transpose(1, 2).flatten(2)[:, front:]
+            every = torch.arange(tokens.patches, device=weights.device).expand(len(weights), -1)
+            similar = int(exact(self.similar) * (tokens.patches - count))
+            once = self.scores(weights, every, 1, front)
+            left = unlike(keys, once, min(similar, tokens.patches // 2))
+            scores = self.scores(weights, left, votes(block, depth), front)
             return select.keep(tokens, left.gather(1, select.top(scores, count, "raster")))
 
         return context.enter(model.patched(after=after, eager=counts))
