@@ -12,6 +12,7 @@ from transformers import (
     ViTForImageClassification,
     ViTImageProcessor,
 )
+from transformers.utils import logging
 
 SHAPE = {
     "hidden_size": 16,
@@ -33,6 +34,7 @@ def write_checkpoint(folder: Path, architecture: str = "vit", seed: int = 0) -> 
         model = DeiTForImageClassificationWithTeacher(DeiTConfig(**SHAPE))
     for parameter in model.parameters():  # larger than the initialiser's, so that answers differ
         torch.nn.init.normal_(parameter, std=0.3)
+    logging.disable_progress_bar()
     model.save_pretrained(folder)
     side = {"height": SHAPE["image_size"], "width": SHAPE["image_size"]}
     ViTImageProcessor(size=side).save_pretrained(folder)

@@ -28,7 +28,11 @@ METHODS = sorted(
     if entry.card.family == "vision" and entry.module.startswith("tokonomy_methods.")
 )
 REDUCERS = [name for name in METHODS if REGISTRY.card(name).kind != "reference"]
-# The value of each dial that compresses nothing.
+SHIPPED = {
+    "atc", "ats", "diffrate", "downsample", "dpc-knn", "evit", "k-medoids", "mctf", "pitome",
+    "random-drop", "reference", "tofu", "tome", "top-k", "vwt-inter", "vwt-intra", "zero-tprune",
+}  # fmt: skip
+# The value of each dial that compresses nothing. A new kind of dial is added here and below.
 OFF: dict[str, Any] = {
     "keep": 1.0,
     "merge": [],
@@ -87,7 +91,7 @@ def counting(model: VisionModel) -> Iterator[list[int]]:
 
 def test_every_method_of_the_package_is_in_the_catalogue() -> None:
     assert [broken for broken in REGISTRY.broken if "tokonomy_methods" in broken.where] == []
-    assert len(METHODS) == 17
+    assert SHIPPED <= set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -215,13 +215,13 @@ def run(
     chosen = find_suite(suite) if suite else _asked(methods, tasks, given, models, scenarios)
     chosen = _overridden(chosen, {"device": device, "precision": precision})
 
-    from tokonomy.run import plan
+    from tokonomy.run import choice, plan
 
-    jobs = plan.only(plan.expand(chosen), ",".join(only))
+    jobs = choice.only(plan.expand(chosen), ",".join(only))
     with _opened(database, dry_run) as store:
         statuses = store.statuses() if store else {}
-        due = plan.pending(jobs, statuses, retry_failed=retry_failed, fresh=fresh)
-        expected = plan.estimates(due, store.runs() if store else ())
+        due = choice.pending(jobs, statuses, retry_failed=retry_failed, fresh=fresh)
+        expected = choice.estimates(due, store.runs() if store else ())
         if store is None or dry_run:
             seconds = dict(zip((job.cell.key for job in due), expected, strict=True))
             _print_plan(jobs, set(seconds), seconds, as_json)

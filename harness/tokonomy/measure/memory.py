@@ -1,7 +1,9 @@
 """Peak memory of this process, from the kernel's own high-water mark.
 
 ``VmHWM`` counts resident pages, shared libraries included, so the figure to compare is the rise
-over the baseline. ``ru_maxrss`` is never used: a child inherits its parent's peak there.
+over the baseline. The kernel settles its counts in batches of some dozen pages on each processor,
+so a rise is good to a few hundred KiB. ``ru_maxrss`` is never used: a child inherits its parent's
+peak there.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ def read_status(field: str, process: Path = Path("/proc/self")) -> int | None:
         return None
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        if name == field and value.split()[1:] == ["kB"]:
-            return int(value.split()[0]) * 1024
+        size, _, unit = value.strip().partition(" ")
+        if name == field and size.isdigit() and unit == "kB":
+            return int(size) * 1024
     return None
 
 

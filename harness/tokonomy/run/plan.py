@@ -42,6 +42,7 @@ def expand(suite: Suite) -> tuple[Job, ...]:
 
     Raises a ``UsageError`` for unknown ids and for parameters that a method refuses.
     """
+    load_family(suite.family)
     jobs: dict[str, Job] = {}
     for selection in suite.select:
         settings = list(_settings(suite, selection))
