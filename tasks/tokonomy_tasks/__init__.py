@@ -1,0 +1,1 @@
+"""Embedded tasks and the models trained for them."""

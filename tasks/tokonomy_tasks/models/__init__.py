@@ -1,0 +1,1 @@
+"""Embedded models: one file per model, its weights under ``weights/``."""
