@@ -33,12 +33,14 @@ class Outputs:
     """What a whole split gave.
 
     Attributes:
-        predictions: One output per readable sample, in the order of the split.
+        indices: Places of the readable samples in the split, in order.
+        predictions: One output per readable sample.
         logits_hash: SHA-256 over the raw outputs.
         unreadable: Ids of the samples that could not be decoded, with the reason.
         raw: Raw outputs, float32 [samples, classes].
     """
 
+    indices: list[int]
     predictions: list[int]
     logits_hash: str
     unreadable: list[str]

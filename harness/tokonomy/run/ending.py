@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
 
+import tokonomy
 from tokonomy.errors import (
     BadCard,
     BadCheckpoint,
@@ -53,9 +57,20 @@ class Exit:
     wall_s: float = 0.0
 
 
+@cache
+def _folders() -> tuple[str, ...]:
+    """Folders of this machine that say nothing to a reader elsewhere, longest first."""
+    code = Path(tokonomy.__file__).parents[2]
+    known = (code, Path(sys.prefix), Path(sys.base_prefix), Path.home(), Path(gettempdir()))
+    return tuple(sorted((f"{folder}/" for folder in known), key=len, reverse=True))
+
+
 def clean(text: str) -> str:
-    """Text without terminal escapes and control characters, fit for a page."""
-    return _CONTROL.sub("", text).encode("utf-8", "replace").decode()
+    """Text without terminal escapes, control characters and private folders, fit for a page."""
+    text = _CONTROL.sub("", text).encode("utf-8", "replace").decode()
+    for folder in _folders():
+        text = text.replace(folder, "")
+    return text
 
 
 def excerpt(path: Path) -> str:
@@ -76,7 +91,12 @@ def excerpt(path: Path) -> str:
 
 
 def ended(error: BaseException, raised: str) -> Ended:
-    """The ending that an exception means; ``raised`` is the code where it means nothing else."""
+    """The ending that an exception means; ``raised`` is the code where it means nothing else.
+
+    The traceback of what nobody foresaw goes to the log.
+    """
+    if not isinstance(error, (Ended, Unsupported, BadParameter, InvalidOutput)):
+        traceback.print_exception(error)
     line = (str(error).strip().splitlines() or [""])[0]
     match error:
         case Ended():
@@ -107,12 +127,10 @@ def ended(error: BaseException, raised: str) -> Ended:
 
 @contextmanager
 def stage(raised: str) -> Iterator[None]:
-    """Turn whatever is raised inside into an ending; the traceback goes to the log."""
+    """Turn whatever is raised inside into an ending."""
     try:
         yield
     except BaseException as error:
-        if not isinstance(error, Ended):
-            traceback.print_exception(error)
         raise ended(error, raised) from None
 
 

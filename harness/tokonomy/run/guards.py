@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -119,7 +118,6 @@ def called(predict: Predict, raised: str, around: Surroundings) -> Predict:
             output = predict(batch)
         except BaseException as error:
             around.alone()
-            traceback.print_exception(error)
             raise ended(error, raised) from None
         around.alone()
         return output

@@ -17,7 +17,7 @@ from typing import IO, Literal
 import psutil
 
 from tokonomy.run.ending import Exit
-from tokonomy.run.job import JOB, Job
+from tokonomy.run.job import JOB, LOG, Job
 
 Start = Literal["fork", "spawn"]
 WORKER = "tokonomy.run.worker"
@@ -80,7 +80,7 @@ class Supervisor:
             "warm": [[each.family, each.task, each.model] for each in self.warm],
             "root": str(self._root),
         }
-        with (self._root / "server.log").open("wb") as log:
+        with (self._root / LOG).open("wb") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tokonomy.run.server", "serve", json.dumps(config)],
                 stdin=subprocess.PIPE,

@@ -120,27 +120,26 @@ class Vision:
     def evaluate(self, predict: Predict, model: VisionModel, data: ImageSet) -> Outputs:
         """Every sample through ``predict``, top-1."""
         unreadable: list[str] = []
-        rows = [
-            self.validate(predict(batch), batch, model).float().cpu()
-            for batch in self.batches(model, data, EVALUATION_BATCH, unreadable=unreadable)
-        ]
+        rows: list[Tensor] = []
+        indices: list[int] = []
+        for batch in self.batches(model, data, EVALUATION_BATCH, unreadable=unreadable):
+            rows.append(self.validate(predict(batch), batch, model).float().cpu())
+            indices.extend(batch.ids.tolist())
         if not rows:
             raise BadData(f"none of the {len(data)} samples can be decoded; {unreadable[0]}")
         raw = torch.cat(rows)
-        digest = hashlib.sha256(raw.contiguous().numpy().tobytes()).hexdigest()
         return Outputs(
-            predictions=raw.argmax(1).tolist(), logits_hash=digest, unreadable=unreadable, raw=raw
+            indices=indices,
+            predictions=raw.argmax(1).tolist(),
+            logits_hash=hashlib.sha256(raw.contiguous().numpy().tobytes()).hexdigest(),
+            unreadable=unreadable,
+            raw=raw,
         )
 
     def score(self, outputs: Outputs, data: ImageSet) -> list[float]:
         """1 where the highest logit is the label, else 0."""
-        failed = {line.partition(": ")[0] for line in outputs.unreadable}
-        labels = [
-            label for name, label in zip(data.ids, data.labels, strict=True) if name not in failed
-        ]
-        return [
-            float(said == label) for said, label in zip(outputs.predictions, labels, strict=True)
-        ]
+        pairs = zip(outputs.predictions, outputs.indices, strict=True)
+        return [float(said == data.labels[index]) for said, index in pairs]
 
     def coarse(self, model: VisionModel) -> Predict:
         """The model on images of half the side."""

@@ -1,0 +1,78 @@
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import tokonomy
+from tokonomy.measure import environment
+from tokonomy.measure.energy import NoMeter
+from tokonomy.measure.protocol import PROTOCOL
+from tokonomy.measure.reasons import REASONS
+from tokonomy.store.record import Machine
+
+ROOT = Path(tokonomy.__file__).parent
+
+
+def test_a_machine_is_described_without_torch() -> None:
+    program = (
+        "import sys, json; from tokonomy.measure import environment as e;"
+        "print(json.dumps([e.software(), e.hardware(), e.state(), 'torch' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    software, hardware, state, torch = json.loads(done.stdout)
+    assert not torch
+    machine = Machine(software=software, hardware=hardware, before=state, after=state)
+    assert machine.software["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert machine.hardware["memory_bytes"]
+    assert machine.before["load_1min"] is not None
+
+
+def test_the_program_is_named_without_its_folder() -> None:
+    found = environment.harness(["/somewhere/bin/tokonomy", "run", "quick"])
+    assert found.argv == ["tokonomy", "run", "quick"]
+    assert found.protocol == PROTOCOL
+
+
+def test_a_device_class_names_processor_and_cores() -> None:
+    assert environment.device_class("cpu").startswith("cpu: ")
+    assert environment.device_class("cpu").endswith(f"x{environment.cores()}")
+
+
+def test_there_is_no_energy_without_a_meter() -> None:
+    ran: list[int] = []
+    assert NoMeter().measure(lambda: ran.append(1)).reason == "no-energy-meter"
+    assert ran == []
+
+
+def codes() -> set[str]:
+    """Codes that the source passes on: reasons of endings, of missing parts and of flags."""
+    found = set()
+    for path in (*ROOT.glob("run/*.py"), *ROOT.glob("measure/*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call):
+                continue
+            name = getattr(call.func, "id", None)
+            texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+            if name == "Ended" and len(texts) > 1:
+                found.add(texts[1])
+            if name in ("stage", "called"):
+                found.update(texts)
+            if name in ("Missing", "Flag"):
+                found.update(
+                    key.value.value
+                    for key in call.keywords
+                    if key.arg in ("reason", "code") and isinstance(key.value, ast.Constant)
+                )
+    return found
+
+
+def test_every_code_in_the_source_is_in_the_table() -> None:
+    assert len(codes()) > 20
+    assert codes() <= set(REASONS)
+
+
+def test_every_code_is_explained_in_a_sentence() -> None:
+    for code, sentence in REASONS.items():
+        assert sentence[0].isupper(), code
+        assert sentence.endswith("."), code

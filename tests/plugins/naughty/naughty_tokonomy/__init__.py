@@ -1,0 +1,1 @@
+"""Methods that do what a method must not; only tests install them."""

@@ -1,0 +1,17 @@
+"""A method whose module cannot be imported."""
+
+from tokonomy.catalog.cards import MethodCard
+
+CARD = MethodCard(
+    id="unimportable",
+    title="Unimportable",
+    family="vision",
+    summary="Raises when it is imported.",
+    kind="training-free",
+    lossless="lossy",
+    effect="none",
+    alters=(),
+    sweep=({}, {}, {}, {}),
+)
+
+raise RuntimeError("this module is broken")
