@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tokonomy_site.figures import Figure, Form
+from tokonomy.stats import fronts
+from tokonomy.store.metrics import Metric
+from tokonomy_site.figures import Form, known
 from tokonomy_site.scales import Scale, scale
 
 WIDTH, HEIGHT = 560, 380
@@ -32,8 +34,8 @@ class Point:
         shape: Id of the symbol.
     """
 
-    x: Figure
-    y: Figure
+    x: Metric
+    y: Metric
     href: str
     label: str
     short: str
@@ -95,16 +97,16 @@ class Chart:
     height: int = HEIGHT
 
 
-def front(points: Iterable[Point]) -> list[Point]:
+def front(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both cost and quality, cheapest first."""
-    best: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.x.value or 0.0, -(p.y.value or 0.0))):
-        if not best or (point.y.value or 0.0) > (best[-1].y.value or 0.0):
-            best.append(point)
-    return best
+    known = [p for p in points if p.x.value is not None and p.y.value is not None]
+    chosen = fronts.front([p.x.value or 0.0 for p in known], [p.y.value or 0.0 for p in known])
+    return sorted(
+        (p for p, kept in zip(known, chosen, strict=True) if kept), key=lambda p: p.x.value or 0.0
+    )
 
 
-def _ends(figures: Iterable[Figure]) -> list[float]:
+def _ends(figures: Iterable[Metric]) -> list[float]:
     return [v for f in figures for v in (f.value, f.low, f.high) if v is not None]
 
 
@@ -140,13 +142,15 @@ def _labels(best: Sequence[Mark], marks: Sequence[Mark], width: int) -> tuple[La
     taken: list[tuple[float, ...]] = [(m.x - 4, m.y - 4, m.x + 4, m.y + 4) for m in marks]
     labels = []
     for mark in best:
+        if not mark.point.short:
+            continue
         long = len(mark.point.short) * _CHARACTER
         for anchor, left, up in (
-            ("end", mark.x - 8 - long, mark.y - 12),
-            ("start", mark.x + 8, mark.y - 12),
+            ("end", mark.x - 8 - long, mark.y - 17),
+            ("start", mark.x + 8, mark.y - 17),
             ("end", mark.x - 8 - long, mark.y + 1),
             ("start", mark.x + 8, mark.y + 1),
-            ("end", mark.x - 8 - long, mark.y - 26),
+            ("end", mark.x - 8 - long, mark.y - 30),
         ):
             box = (left, up, left + long, up + _LINE - 2)
             inside = left > _LEFT and box[2] < width - _RIGHT + 6 and up > 0
@@ -175,16 +179,16 @@ def chart(
     height: int = HEIGHT,
 ) -> Chart | None:
     """Place ``points``; None where fewer than two have both figures."""
-    known = [p for p in points if p.x.known and p.y.known]
-    if len(known) < 2:
+    usable = [p for p in points if known(p.x) and known(p.y)]
+    if len(usable) < 2:
         return None
-    across = _ends(p.x for p in known) + ([1.0] if one else [])
+    across = _ends(p.x for p in usable) + ([1.0] if one else [])
     x = scale(across, start=_LEFT, end=width - _RIGHT, form=x_form, bounds=x_bounds, logs=logs)
-    up = _ends(p.y for p in known)
+    up = _ends(p.y for p in usable)
     y = scale(up, start=height - _BOTTOM, end=_TOP, form=y_form, bounds=(0.0, 1.0))
     marks: dict[str, list[Mark]] = {}
     placed: dict[int, Mark] = {}
-    for p in known:
+    for p in usable:
         mark = Mark(
             point=p,
             x=x.place(p.x.value or 0.0),
@@ -193,7 +197,7 @@ def chart(
         )
         marks.setdefault(p.series, []).append(mark)
         placed[id(p)] = mark
-    best = front(known)
+    best = front(usable)
     return Chart(
         title=title,
         x=x,

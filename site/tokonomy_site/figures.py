@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from tokonomy.store.metrics import METRICS, Metric
 
 Form = Callable[[float], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One number with its interval, or the reason why there is none.
-
-    Attributes:
-        value: In ``unit``; None where there is none.
-        low: Lower end of the 95 % interval, where there is one.
-        high: Upper end.
-        unit: Unit of all three.
-        n: How many observations stand behind it.
-        reason: Why there is no value.
-    """
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
-    n: int | None = None
-    reason: str | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value."""
-        return self.value is not None
-
-    def contains(self, value: float) -> bool:
-        """Whether the interval contains ``value``; False where there is no interval."""
-        return self.low is not None and self.high is not None and self.low <= value <= self.high
+NOTHING = Metric(name="", value=None, unit="", reason="not-recorded")
 
 
-NOTHING = Figure(reason="not-recorded")
+def known(metric: Metric) -> bool:
+    """Whether there is a value."""
+    return metric.value is not None
+
+
+def contains(metric: Metric, value: float) -> bool:
+    """Whether the interval contains ``value``; False where there is no interval."""
+    return metric.low is not None and metric.high is not None and metric.low <= value <= metric.high
 
 
 def _sign(text: str) -> str:
@@ -103,31 +84,49 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-FORMS: dict[str, Form] = {
-    "share": percent,
-    "ratio": ratio,
-    "bytes": mebibytes,
-    "ms": significant,
-    "s": significant,
-    "count": significant,
+#: Shares are read as per cent; every other figure by its unit.
+SHARES = frozenset(
+    "accuracy reference_accuracy retained agreement accuracy_easy accuracy_hard accuracy_drop "
+    "tokens_kept".split()
+)
+_BY_UNIT: dict[str, tuple[Form, str]] = {
+    "1": (ratio, ""),
+    "B": (mebibytes, "MiB"),
+    "ms": (significant, "ms"),
+    "s": (significant, "s"),
+    "samples/s": (significant, "samples/s"),
+    "tokens": (significant, "tokens"),
+    "FLOP": (lambda value: significant(value / 1e6), "MFLOP"),
+    "J": (significant, "J"),
+    "": (significant, ""),
 }
 
 
-def span(figure: Figure, form: Form) -> str:
-    """The interval as text, or nothing.
+def form_of(name: str) -> tuple[Form, str]:
+    """How a figure is written, and the unit it is then in."""
+    if name in SHARES:
+        return percent, "%"
+    if name == "accuracy_drop_p":
+        return _plain_probability, ""
+    return _BY_UNIT.get(METRICS[name].unit if name in METRICS else "", (significant, ""))
 
-    >>> span(Figure(value=0.5, low=0.4, high=0.6), percent)
-    '40.0–60.0'
-    """
-    if figure.low is None or figure.high is None:
+
+def _plain_probability(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def span(metric: Metric, form: Form) -> str:
+    """The interval as text, its ends joined by an en dash, or nothing."""
+    if metric.low is None or metric.high is None:
         return ""
-    return f"{form(figure.low)}–{form(figure.high)}"
+    return f"{form(metric.low)}\u2013{form(metric.high)}"
 
 
 def probability(p: float) -> str:
-    """A p-value.
+    """A p-value, with spaces that do not break.
 
-    >>> probability(0.0312), probability(1e-9)
-    ('p = 0.031', 'p < 0.001')
+    >>> probability(0.0312).split(), probability(1e-9).split()
+    (['p', '=', '0.031'], ['p', '<', '0.001'])
     """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    text = _plain_probability(p)
+    return (f"p {text}" if text.startswith("<") else f"p = {text}").replace(" ", "\u00a0")

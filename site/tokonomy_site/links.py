@@ -27,7 +27,7 @@ def slug(name: str) -> str:
     >>> slug("top-k")
     'top-k'
     >>> slug("imagefolder:/data/My Pets")
-    'imagefolder-data-my-pets-f67b9cba'
+    'imagefolder-data-my-pets-fe4a7728'
     """
     if _PLAIN.fullmatch(name) and len(name) <= _LONGEST:
         return name

@@ -73,7 +73,7 @@ def scale(
     low, high = low - room, high + room
     if bounds:
         low, high = max(low, bounds[0]), min(high, bounds[1])
-    step = _step(high - low, 5)
+    step = _step(high - low, 6)
     first = math.ceil(low / step - 1e-9)
     ticks = tuple(round(step * (first + i), 10) for i in range(12) if step * (first + i) <= high)
     return Scale(low=low, high=high, start=start, end=end, log=False, ticks=ticks, form=form)

@@ -87,10 +87,10 @@ class Table:
 
 
 def text_table(
-    caption: str, heads: tuple[str, ...], rows: list[tuple[str | Cell, ...]], wide: int = -1
+    caption: str, heads: tuple[str, ...], rows: list[tuple[str | Cell, ...]], *wide: int
 ) -> Table:
-    """A table of words; column ``wide`` may run over lines."""
-    columns = tuple(Column(name=h, words=True, wide=i == wide) for i, h in enumerate(heads))
+    """A table of words; columns ``wide`` may run over lines."""
+    columns = tuple(Column(name=h, words=True, wide=i in wide) for i, h in enumerate(heads))
     lines = (
         tuple(cell if isinstance(cell, Cell) else Cell(text=cell) for cell in row) for row in rows
     )

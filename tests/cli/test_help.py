@@ -59,6 +59,9 @@ def test_every_help_has_an_example_that_parses(name: str) -> None:
     assert lines(example)
     for line in lines(example):
         parses(line)
+    shown = COMMANDS[name].get_help(click.Context(COMMANDS[name], info_name=name))
+    assert "\\b" not in shown
+    assert "  Example:\n    tokonomy " in shown
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "results/README.md"])

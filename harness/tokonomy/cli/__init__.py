@@ -57,7 +57,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tokonomy")
 def cli() -> None:
-    r"""Measure what token-efficient transformers really save, and what it costs them.
+    """Measure what token-efficient transformers really save, and what it costs them.
 
     \b
     Example:

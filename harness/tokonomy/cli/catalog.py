@@ -59,7 +59,7 @@ def _print(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) 
 
 @click.group(name="list")
 def list_() -> None:
-    r"""List methods, tasks, models, suites or devices.
+    """List methods, tasks, models, suites or devices.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def list_() -> None:
 @list_.command()
 @json_option
 def methods(as_json: bool) -> None:
-    r"""List methods.
+    """List methods.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def methods(as_json: bool) -> None:
 @list_.command()
 @json_option
 def tasks(as_json: bool) -> None:
-    r"""List tasks.
+    """List tasks.
 
     \b
     Example:
@@ -94,7 +94,7 @@ def tasks(as_json: bool) -> None:
 @list_.command()
 @json_option
 def models(as_json: bool) -> None:
-    r"""List shipped models; any checkpoint can be given as hf:<repo or folder>.
+    """List shipped models; any checkpoint can be given as hf:<repo or folder>.
 
     \b
     Example:
@@ -106,7 +106,7 @@ def models(as_json: bool) -> None:
 @list_.command()
 @json_option
 def suites(as_json: bool) -> None:
-    r"""List suites; a path to a TOML file can be given in place of a name.
+    """List suites; a path to a TOML file can be given in place of a name.
 
     \b
     Example:
@@ -118,7 +118,7 @@ def suites(as_json: bool) -> None:
 @list_.command()
 @json_option
 def devices(as_json: bool) -> None:
-    r"""List devices that runs can be made on.
+    """List devices that runs can be made on.
 
     \b
     Example:
@@ -152,7 +152,7 @@ def _found(name: str) -> tuple[str, dict[str, Any]]:
 @click.argument("name", metavar="ID")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    r"""Show the card of a method, task, model or suite.
+    """Show the card of a method, task, model or suite.
 
     \b
     Example:

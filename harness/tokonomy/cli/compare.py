@@ -48,7 +48,7 @@ def _print(found: RunComparison) -> None:
 @database_option
 @json_option
 def compare(first: str, second: str, database: str, as_json: bool) -> None:
-    r"""Compare two runs by id; the beginning of an id is enough.
+    """Compare two runs by id; the beginning of an id is enough.
 
     \b
     Example:

@@ -10,7 +10,7 @@ from tokonomy.cli.printing import json_option, print_facts, print_json
 @click.command()
 @json_option
 def show_env(as_json: bool) -> None:
-    r"""Show what a record would say about this machine and this software.
+    """Show what a record would say about this machine and this software.
 
     \b
     Example:

@@ -81,7 +81,7 @@ def facts(run: Run) -> dict[str, Any]:
 
 @click.group()
 def results() -> None:
-    r"""Show, export or import stored runs.
+    """Show, export or import stored runs.
 
     \b
     Example:
@@ -104,7 +104,7 @@ def show(
     everything: bool,
     as_json: bool,
 ) -> None:
-    r"""Print runs as a table, or one run's record.
+    """Print runs as a table, or one run's record.
 
     \b
     Example:
@@ -129,7 +129,7 @@ def show(
 @database_option
 @only_option
 def export_(path: Path, database: str, only: tuple[str, ...]) -> None:
-    r"""Write runs as JSON lines, each a whole record.
+    """Write runs as JSON lines, each a whole record.
 
     \b
     Example:
@@ -144,7 +144,7 @@ def export_(path: Path, database: str, only: tuple[str, ...]) -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @database_option
 def import_(paths: tuple[Path, ...], database: str) -> None:
-    r"""Read records into the database: all of them or, if one is refused, none.
+    """Read records into the database: all of them or, if one is refused, none.
 
     \b
     Example:

@@ -200,7 +200,7 @@ def run(
     database: str,
     as_json: bool,
 ) -> None:
-    r"""Measure methods next to the unmodified model, each run in a fresh process.
+    """Measure methods next to the unmodified model, each run in a fresh process.
 
     What is done is skipped, so the same command goes on after an interruption. Exits with 1 if a
     run failed.

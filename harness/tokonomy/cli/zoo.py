@@ -12,7 +12,7 @@ from tokonomy.errors import BadParameter
 
 @click.group()
 def zoo() -> None:
-    r"""Train the shipped models again.
+    """Train the shipped models again.
 
     \b
     Example:
@@ -26,7 +26,7 @@ def zoo() -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train.")
 def train(model: str, out: Path, seed: int, device: str) -> None:
-    r"""Run a model's recipe and write a checkpoint that `--model hf:<folder>` loads.
+    """Run a model's recipe and write a checkpoint that `--model hf:<folder>` loads.
 
     \b
     Example:

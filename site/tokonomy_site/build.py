@@ -1,0 +1,85 @@
+"""The whole site: downloads first, then every page from the same snapshot of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from tokonomy.store.database import Store, open_store
+from tokonomy.store.exchange import export
+from tokonomy.store.published import text as schema
+from tokonomy.store.record import parse
+from tokonomy_site import downloads
+from tokonomy_site.page import Page, html, navigation
+from tokonomy_site.pages import data, index, leaderboard, method, methodology, run, task
+from tokonomy_site.reading import gather, snapshot
+from tokonomy_site.snapshot import Run, Snapshot
+from tokonomy_site.writer import replacing, write
+
+STATIC = ("site.css", "tables.js")
+#: Builders that need nothing but the snapshot; a later kind of page adds itself here.
+BUILDERS = (leaderboard.pages, method.pages, task.pages, methodology.pages)
+
+
+def build(place: str, records: Path | None, out: Path) -> Path:
+    """Build the site and put it in place of the one before.
+
+    Args:
+        place: Path or URL of the database.
+        records: File or folder of published records.
+        out: The site's folder.
+
+    Returns:
+        The first page.
+    """
+    with replacing(out) as folder:
+        _fill(folder, place, records)
+    return out / "index.html"
+
+
+def _fill(folder: Path, place: str, records: Path | None) -> None:
+    for name in STATIC:
+        content = files("tokonomy_site").joinpath("static", name).read_bytes()
+        write(folder, f"static/{name}", content)
+    shelf = folder / "data"
+    shelf.mkdir()
+    gather(place, records, shelf / "tokonomy.sqlite")
+    with open_store(shelf / "tokonomy.sqlite", create=False) as store:
+        export(store, shelf / "records.jsonl")
+        shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"))
+        _write_all(folder, shot, store)
+
+
+def _write_all(folder: Path, shot: Snapshot, store: Store) -> None:
+    write(folder, "data/runs.csv", downloads.runs_csv(shot))
+    write(folder, "data/record.schema.json", schema())
+    shelf = downloads.describe(folder / "data")
+    entries = navigation(shot)
+    for page in _pages(shot, shelf):
+        write(folder, page.path, html(page, shot, entries))
+    runs = folder / "run"
+    runs.mkdir(exist_ok=True)
+    for page, line in _runs(shot, store):
+        write(folder, page.path, html(page, shot, entries))
+        write(folder, page.path.replace(".html", ".json"), line + "\n")
+
+
+def _pages(shot: Snapshot, shelf: Sequence[downloads.Download]) -> Iterator[Page]:
+    yield from index.pages(shot, shelf)
+    yield from data.pages(shot, shelf)
+    for builder in BUILDERS:
+        yield from builder(shot)
+
+
+def _runs(shot: Snapshot, store: Store) -> Iterator[tuple[Page, str]]:
+    """Run pages, one record in memory at a time."""
+    attempts: dict[tuple[object, ...], list[Run]] = defaultdict(list)
+    for each in shot.runs:
+        attempts[each.identity].append(each)
+    by_id = {each.id: each for each in shot.runs}
+    for line in store.lines():
+        record = parse(line)
+        each = by_id[record.run_id]
+        yield run.page(each, record, attempts[each.identity], shot), line

@@ -1,0 +1,43 @@
+"""The verb ``publish``, hung into the command line by its entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--db",
+    "database",
+    default="results/tokonomy.sqlite",
+    show_default=True,
+    help="Database file or URL. It is only read; a missing one counts as empty.",
+)
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path),
+    default=Path("results/records"),
+    show_default=True,
+    help="Published records (JSON lines, a file or a folder) that are shown as well.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("site/dist"),
+    show_default=True,
+    help="The site's folder; replaced as a whole, or not at all.",
+)
+def publish(database: str, records: Path, out: Path) -> None:
+    """Build the static site from the database and the published records.
+
+    It needs no server; prints the path of its first page.
+
+    \b
+    Example:
+      tokonomy publish --out site/dist
+    """  # noqa: D301 - click reads the backspace as "keep these lines"
+    from tokonomy_site.build import build  # heavy, and not needed to print the help
+
+    click.echo(build(database, records, out))

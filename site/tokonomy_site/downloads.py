@@ -1,0 +1,115 @@
+"""The data behind the site as files: database, runs as a table, records, schema."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokonomy.store.metrics import METRICS
+from tokonomy_site.figures import significant
+from tokonomy_site.snapshot import Run, Snapshot
+
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+_BLOCK = 1 << 20
+
+ABOUT = {
+    "tokonomy.sqlite": "everything, with the views leaderboard and runs",
+    "runs.csv": "a line per run with every figure and its interval",
+    "records.jsonl": "the records as they were left, raw samples included",
+    "record.schema.json": "JSON Schema of a record",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """One file to take home."""
+
+    name: str
+    path: str
+    about: str
+    size: str
+    sha256: str
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_records(path: Path, lines: Iterable[str]) -> None:
+    """Write records, one canonical JSON line each."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for line in lines:
+            file.write(line + "\n")
+
+
+def describe(folder: Path) -> list[Download]:
+    """The files that lie in ``folder``, with their sums; also writes ``SHA256SUMS``."""
+    found = [
+        Download(
+            name=name,
+            path=f"data/{name}",
+            about=about,
+            size=_size((folder / name).stat().st_size),
+            sha256=sha256(folder / name),
+        )
+        for name, about in ABOUT.items()
+    ]
+    sums = "".join(f"{file.sha256}  {file.name}\n" for file in found)
+    (folder / "SHA256SUMS").write_text(sums, encoding="ascii")
+    return found
+
+
+def _size(size: int) -> str:
+    return (
+        f"{significant(size / 2**20)} MiB" if size >= 2**20 else f"{significant(size / 2**10)} KiB"
+    )
+
+
+def plain(text: object) -> str:
+    """A text that no spreadsheet takes for a formula.
+
+    >>> plain("=1+1"), plain("top-k")
+    ("'=1+1", 'top-k')
+    """
+    written = "" if text is None else str(text)
+    return f"'{written}" if written.startswith(_RISKY) else written
+
+
+_IDENTITY = (
+    "id", "key", "started", "status", "reason", "family", "method", "seed", "source_hash", "task",
+    "task_ref", "split", "samples", "data_hash", "model", "model_ref", "weights_hash", "embedded",
+    "device", "precision", "scenario", "batch_size", "mode", "threads", "protocol", "version",
+)  # fmt: skip
+
+
+def runs_csv(snapshot: Snapshot) -> str:
+    """A line per run, oldest first."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    numbers = [name for name in METRICS if name != "effect"]
+    heads = [head for name in numbers for head in (name, f"{name}_low", f"{name}_high")]
+    writer.writerow([*_IDENTITY, "params", "effect", "flags", *heads])
+    writer.writerows(_row(run, numbers) for run in snapshot.runs)
+    return buffer.getvalue()
+
+
+def _row(run: Run, numbers: list[str]) -> Iterator[str]:
+    for name in _IDENTITY:
+        yield plain(getattr(run, name))
+    yield plain(json.dumps(run.params, sort_keys=True, ensure_ascii=False))
+    yield plain(run.effect)
+    yield plain(" ".join(run.flags))
+    for name in numbers:
+        figure = run.figure(name)
+        for value in (figure.value, figure.low, figure.high):
+            yield "" if value is None else repr(value)

@@ -1,0 +1,133 @@
+"""The first page: what is measured, how much of it there is, and a front per family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tokonomy_site.board import Row, points, rows
+from tokonomy_site.charts import Chart, chart, front
+from tokonomy_site.downloads import Download
+from tokonomy_site.figures import percent, ratio
+from tokonomy_site.marks import Sign
+from tokonomy_site.page import FAMILIES, Page
+from tokonomy_site.pages.leaderboard import Board, boards
+from tokonomy_site.snapshot import Snapshot, method_path, task_path
+from tokonomy_site.words import plural
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A link with a few words."""
+
+    title: str
+    href: str
+    text: str = ""
+    sign: Sign | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A family's card."""
+
+    id: str
+    title: str
+    place: str
+    chart: Chart | None
+    front: tuple[Item, ...]
+    size: str
+
+
+def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
+    """The one page."""
+    found = boards(snapshot)
+    refs = sorted({*_cards(snapshot), *(run.task_ref for run in snapshot.runs)})
+    methods = sorted(
+        {*snapshot.methods, *(run.method for run in snapshot.runs)},
+        key=lambda m: (snapshot.title(m).lower(), m),
+    )
+    yield Page(
+        path="index.html",
+        title="Token-efficient transformers, measured",
+        template="index.html",
+        section="index.html",
+        values={
+            "coverage": coverage(snapshot),
+            "families": [_family(name, found[name], snapshot) for name in sorted(found)],
+            "tasks": [Item(title=snapshot.task_title(r), href=task_path(r)) for r in refs],
+            "methods": [
+                Item(title=snapshot.title(m), href=method_path(m), sign=snapshot.sign(m))
+                for m in methods
+            ],
+            "downloads": downloads,
+        },
+    )
+
+
+def _cards(snapshot: Snapshot) -> list[str]:
+    return [name for name, card in snapshot.tasks.items() if not card.parameters]
+
+
+def coverage(snapshot: Snapshot) -> str:
+    """How much was measured, from the records themselves."""
+    runs = snapshot.runs
+    if not runs:
+        return "Nothing is measured yet."
+    counts = (
+        (len({r.family for r in runs}), "family", "families"),
+        (len({r.method for r in runs}), "method", ""),
+        (len({r.task_ref for r in runs}), "task", ""),
+        (len({r.model_ref for r in runs}), "model", ""),
+        (len({r.device for r in runs}), "device", ""),
+        (len(runs), "run", ""),
+    )
+    said = ", ".join(plural(number, noun, many) for number, noun, many in counts)
+    versions = sorted({run.version for run in runs})
+    plain = "version" if len(versions) == 1 else "versions"
+    return (
+        f"Measured so far: {said}; newest run {snapshot.newest[:10]}, harness {plain} "
+        f"{', '.join(versions)}."
+    )
+
+
+def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
+    board = peers[0]
+    shown = rows(board.runs, snapshot)
+    picture = chart(
+        points(shown, snapshot, "latency_ratio", lambda row: f"{board.path}#{row.id}"),
+        title=f"Accuracy and time: {board.group.place}",
+        x_title="time per call, reference = 1",
+        y_title="accuracy, %",
+        x_form=ratio,
+        y_form=percent,
+        one=True,
+        height=330,
+    )
+    classes = plural(len(peers), "comparability class", "comparability classes")
+    cells = sum(len(peer.runs) for peer in peers)
+    return Family(
+        id=name,
+        title=FAMILIES.get(name, name),
+        place=f"Shown: {snapshot.task_title(board.group.task)}, {board.group.model}, "
+        f"{board.group.calls}, {board.group.device}",
+        chart=picture,
+        front=tuple(_front(shown, board, snapshot)),
+        size=f"{plural(cells, 'cell')} in {classes}; rows of different classes are never mixed.",
+    )
+
+
+def _front(shown: Sequence[Row], board: Board, snapshot: Snapshot) -> Iterator[Item]:
+    """Methods on the front with their settings there, in the order of their fastest."""
+    placed = points(shown, snapshot, "latency_ratio", lambda row: row.id)
+    by_id = {row.id: row for row in shown}
+    settings: dict[str, list[str]] = {}
+    for point in front(placed):
+        row = by_id[point.href]
+        settings.setdefault(row.run.method, []).append(row.setting)
+    for method, texts in settings.items():
+        yield Item(
+            title=snapshot.title(method),
+            href=method_path(method),
+            text="; ".join(text for text in texts if text),
+            sign=snapshot.sign(method),
+        )

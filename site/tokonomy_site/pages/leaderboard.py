@@ -1,0 +1,240 @@
+"""A family's leaderboard: one page per comparability class, the fullest class first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tokonomy_site import words
+from tokonomy_site.board import Row, charts, rows, table
+from tokonomy_site.groups import Group, grouped
+from tokonomy_site.links import slug
+from tokonomy_site.page import FAMILIES, Page
+from tokonomy_site.snapshot import Run, Snapshot, current, method_path, setting
+
+PART = 150  # rows of one page: with both charts this stays within the byte budget of site.md
+
+NOTES = (
+    "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
+    "never taken from two different moments. Brackets and second lines are 95 % intervals.",
+    "Easy samples are those that the unmodified model still gets right on images made smaller to a "
+    "quarter of the tokens; hard ones it gets right at full size only, so there a method must show "
+    "its worth.",
+    "The two columns at equal tokens hold the method against random selection and against plain "
+    "down-sampling of the image where those spend as many tokens or the next setting up or down, "
+    "sample by sample, with McNemar's exact test. No difference means that none could be "
+    "detected, not that there is none.",
+    "Memory is the rise of the process's high-water mark over its size with the model prepared. "
+    "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method.",
+    "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
+    "Energy: not measured, because no energy meter is built in for this device yet.",
+    "A stale row was measured with code that has changed since. A word in place of a number says "
+    "why there is none and leads to the run.",
+    "There is no rank: where intervals overlap, an order would be invented.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A class or a part to go to."""
+
+    title: str
+    href: str
+    size: str = ""
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a method is not faster."""
+
+    title: str
+    href: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A class with its current runs and its file."""
+
+    group: Group
+    runs: tuple[Run, ...]
+    path: str
+
+
+def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
+    """Classes by family, the one to show first at the front."""
+    found: dict[str, list[Board]] = {}
+    groups = grouped(current(snapshot.runs).values(), snapshot.kinds)
+    for group in sorted(groups, key=lambda g: _first(g, groups[g])):
+        peers = found.setdefault(group.family, [])
+        name = slug(group.family) if not peers else group.name
+        runs = tuple(sorted(groups[group], key=lambda run: run.order))
+        peers.append(Board(group=group, runs=runs, path=f"leaderboard/{name}.html"))
+    return found
+
+
+def _first(group: Group, runs: Sequence[Run]) -> tuple[object, ...]:
+    """Newest protocol, then published weights, most methods, most tokens, one sample at a time."""
+    methods = len({run.method for run in runs})
+    tokens = max((run.figure("tokens_mean").value or 0.0 for run in runs), default=0.0)
+    slow = group.scenario != "stream"
+    return (-group.protocol, group.embedded, -methods, -round(tokens), slow, repr(group))
+
+
+def pages(snapshot: Snapshot) -> Iterator[Page]:
+    """Pages of every class."""
+    for peers in boards(snapshot).values():
+        for board in peers:
+            yield from _class_pages(board, peers, snapshot)
+
+
+def _parts(shown: list[Row]) -> list[list[Row]]:
+    """Rows cut at methods' ends into pieces that fit a page; each has the reference."""
+    if len(shown) <= PART:
+        return [shown]
+    lead = [row for row in shown if row.run.method == "reference"]
+    parts: list[list[Row]] = [list(lead)]
+    for method in dict.fromkeys(row.run.method for row in shown[len(lead) :]):
+        block = [row for row in shown if row.run.method == method]
+        for start in range(0, len(block), PART - len(lead)):
+            piece = block[start : start + PART - len(lead)]
+            if len(parts[-1]) + len(piece) > PART:
+                parts.append(list(lead))
+            parts[-1] += piece
+    return parts
+
+
+def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> Iterator[Page]:
+    parts = _parts(rows(board.runs, snapshot))
+    paths = [board.path]
+    paths += [board.path.replace(".html", f"-{i}.html") for i in range(2, len(parts) + 1)]
+    for index, (part, path) in enumerate(zip(parts, paths, strict=True)):
+        links = [
+            Choice(title=f"{p[-1].title} to {p[-1].title}", href=_leaf(q), current=q == path)
+            for p, q in zip(parts, paths, strict=True)
+        ]
+        for i, p in enumerate(parts):
+            first = next((r for r in p if r.run.method != "reference"), p[0])
+            links[i] = Choice(
+                title=f"{first.title} to {p[-1].title}", href=links[i].href, current=i == index
+            )
+        yield _page(board, peers, snapshot, part, path, links)
+
+
+def _leaf(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _page(
+    board: Board,
+    peers: Sequence[Board],
+    snapshot: Snapshot,
+    shown: list[Row],
+    path: str,
+    parts: list[Choice],
+) -> Page:
+    family = FAMILIES.get(board.group.family, board.group.family)
+    drawn = charts(shown, snapshot, lambda row: f"#{row.id}")
+    return Page(
+        path=path,
+        title=f"{family}: {board.group.place}",
+        template="leaderboard.html",
+        section=peers[0].path,
+        live=True,
+        values={
+            "family": {"title": family},
+            "group": board.group,
+            "heading": _heading(board.group, snapshot),
+            "first": True,
+            "newest": max(run.started for run in board.runs),
+            "choices": [_choice(peer, board, snapshot) for peer in peers],
+            "parts_of": parts,
+            "charts": drawn,
+            "legend": legend(shown, snapshot) if drawn else [],
+            "table": table(shown, snapshot, f"{len(shown)} rows: {board.group.place}"),
+            "not_run": not_run(board, snapshot),
+            "reasons": reasons(shown),
+            "beyond": words.ELSE,
+            "notes": NOTES,
+        },
+    )
+
+
+def _heading(group: Group, snapshot: Snapshot) -> str:
+    return f"{snapshot.task_title(group.task)}, {group.calls}"
+
+
+def _choice(peer: Board, board: Board, snapshot: Snapshot) -> Choice:
+    methods = len({run.method for run in peer.runs})
+    return Choice(
+        title=f"{snapshot.task_title(peer.group.task)}: {peer.group.sentence}",
+        href=_leaf(peer.path),
+        size=f"{words.plural(methods, 'method')}, {words.plural(len(peer.runs), 'cell')}",
+        current=peer is board,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legend:
+    """A method's entry below the charts."""
+
+    title: str
+    href: str
+    style: str
+    shape: str
+
+
+def legend(shown: Sequence[Row], snapshot: Snapshot) -> list[Legend]:
+    """Every method of a chart, in the order of the table."""
+    return [
+        Legend(
+            title=snapshot.title(method),
+            href=f"../{method_path(method)}",
+            style=snapshot.sign(method).style,
+            shape=snapshot.sign(method).shape,
+        )
+        for method in dict.fromkeys(row.run.method for row in shown)
+    ]
+
+
+def not_run(board: Board, snapshot: Snapshot) -> str:
+    """Default settings of the family's methods without a run in this class."""
+    missing = []
+    for name, card in snapshot.methods.items():
+        if card.family != board.group.family or (card.kind == "trained") != board.group.trained:
+            continue
+        done = [run.params for run in board.runs if run.method == name]
+        open_ = [s for s in card.sweep if not any(s.items() <= d.items() for d in done)]
+        if len(open_) == len(card.sweep) and card.sweep:
+            missing.append(f"{card.title} (all {words.plural(len(open_), 'setting')})")
+        elif open_:
+            missing.append(f"{card.title} ({'; '.join(setting(s) for s in open_)})")
+    return ", ".join(missing)
+
+
+def why_not_faster(run: Run) -> str:
+    """The computed sentence for one run; empty where it is faster."""
+    return words.slower(
+        run.figure("tokens_kept"), run.figure("flops_ratio"), run.figure("latency_ratio")
+    )
+
+
+def reasons(shown: Sequence[Row]) -> list[Reason]:
+    """For each method that has one: how many settings are not faster, and the strongest case."""
+    found = []
+    for method in dict.fromkeys(row.run.method for row in shown):
+        mine = [row for row in shown if row.run.method == method and row.run.status == "ok"]
+        slow = [row for row in mine if why_not_faster(row.run)]
+        if not slow or method == "reference":
+            continue
+        row = min(slow, key=lambda r: (r.run.figure("tokens_kept").value or 1.0, r.id))
+        text = f"not faster at {len(slow)} of {words.plural(len(mine), 'setting')}. At "
+        found.append(
+            Reason(
+                title=row.title,
+                href=f"#{row.id}",
+                text=f"{text}{row.setting or 'its setting'} it {why_not_faster(row.run)}",
+            )
+        )
+    return found

@@ -1,0 +1,209 @@
+"""A method's page: its card, its curve per class, its source's figures beside ours, its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tokonomy.catalog.cards import MethodCard
+from tokonomy.store.metrics import Metric
+from tokonomy_site import claims, links, words
+from tokonomy_site.board import BASELINES, Figured, Row, charts, figure_cell, rows
+from tokonomy_site.page import FAMILIES, Page
+from tokonomy_site.pages.leaderboard import Board, Legend, boards, legend, why_not_faster
+from tokonomy_site.snapshot import Run, Snapshot, current, method_path, run_path, setting
+from tokonomy_site.tables import Cell, Column, Line, Table
+
+MOST_RUNS = 1000  # rows of the table of runs: 300 KiB, well below the 1.5 MiB of a page
+
+BASELINE_NAMES = {"random-drop": "random drop", "downsample": "input down-sampling"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A method in one class."""
+
+    title: str
+    href: str
+    sentence: str
+    sentences: tuple[str, ...]
+    charts: tuple[Figured, ...]
+    legend: tuple[Legend, ...]
+
+
+def pages(snapshot: Snapshot) -> Iterator[Page]:
+    """A page per method that is installed or was run."""
+    peers = [board for found in boards(snapshot).values() for board in found]
+    newest = {run.id for run in current(snapshot.runs).values()}
+    by_method: dict[str, list[Run]] = {}
+    for run in snapshot.runs:
+        by_method.setdefault(run.method, []).append(run)
+    for method in sorted({*snapshot.methods, *by_method}):
+        yield _page(method, by_method.get(method, []), peers, newest, snapshot)
+
+
+def _page(
+    method: str, mine: Sequence[Run], peers: Sequence[Board], newest: set[str], snapshot: Snapshot
+) -> Page:
+    card = snapshot.methods.get(method)
+    return Page(
+        path=method_path(method),
+        title=snapshot.title(method),
+        template="method.html",
+        live=bool(mine),
+        values={
+            "title": snapshot.title(method),
+            "card": card,
+            "sign": snapshot.sign(method),
+            "facts": _facts(method, card, snapshot),
+            "places": [p for board in peers for p in _place(method, board, snapshot)],
+            "claims": claims.table(card, mine) if card and card.claims else None,
+            "sweep": [setting(s) for s in card.sweep if s] if card else [],
+            "runs": _runs(mine, newest, snapshot) if mine else None,
+            "left_out": _left_out(mine),
+        },
+    )
+
+
+def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tuple[str, Cell]]:
+    if card is None:
+        return [("Id", Cell(text=method))]
+    code = (
+        f"{card.code} ({card.code_licence or 'no licence stated'})" if card.code else "none named"
+    )
+    paper = f"arXiv {card.paper}" if card.paper else "none"
+    return [
+        ("Id", Cell(text=card.id)),
+        ("Family", Cell(text=FAMILIES.get(card.family, card.family))),
+        ("Paper", Cell(text=paper, href=links.paper(card.paper))),
+        ("Reference code", Cell(text=code, href=links.repository(card.code))),
+        ("Kind", Cell(text=card.kind)),
+        ("Losslessness", Cell(text=card.lossless)),
+        ("Says of tokens", Cell(text=f"{card.effect}: {words.EFFECT_MEANING[card.effect]}")),
+        ("Alters", Cell(text=", ".join(card.alters) or "nothing")),
+        ("Needs", Cell(text=", ".join(card.needs) or "nothing in particular")),
+        ("Source file", Cell(text=snapshot.files.get(method, "not installed"))),
+    ]
+
+
+def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
+    every = rows(board.runs, snapshot)
+    mine = [row for row in every if row.run.method == method]
+    if not mine:
+        return
+    shown = _beside(method, mine, every)
+    yield Place(
+        title=f"{snapshot.task_title(board.group.task)}, {board.group.calls}",
+        href=f"../{board.path}",
+        sentence=board.group.sentence,
+        sentences=tuple(_sentences(method, mine)),
+        charts=tuple(charts(shown, snapshot, _to_run, only=method, place=board.group.place)),
+        legend=tuple(legend(shown, snapshot)),
+    )
+
+
+def _to_run(row: Row) -> str:
+    return f"../{run_path(row.run.id)}"
+
+
+def _beside(method: str, mine: list[Row], every: list[Row]) -> list[Row]:
+    """What a chart of the method shows: its curve, the reference and the two baselines."""
+    if method == "reference" or sum(row.run.status == "ok" for row in mine) < 2:
+        return []
+    others = ("reference", *(b for b in BASELINES if b != method))
+    return [row for row in every if row.run.method in others] + mine
+
+
+def _sentences(method: str, mine: Sequence[Row]) -> Iterator[str]:
+    good = [row for row in mine if row.run.status == "ok"]
+    if method == "reference":
+        yield from _control(good)
+        return
+    for baseline in BASELINES:
+        if baseline != method:
+            yield words.tally([_word(row.run, baseline) for row in good], BASELINE_NAMES[baseline])
+    remark = words.monotone(
+        [(r.setting, r.run.figure("tokens_kept"), r.run.figure("accuracy")) for r in good]
+    )
+    if remark:
+        yield remark
+    yield _speed(good)
+    if failed := len(mine) - len(good):
+        yield f"{words.plural(failed, 'setting')} ended without figures; see the runs."
+
+
+def _word(run: Run, baseline: str) -> str:
+    verdict = run.verdicts.get(baseline)
+    return verdict.word if verdict else "not comparable"
+
+
+def _control(good: Sequence[Row]) -> Iterator[str]:
+    """The reference against itself says whether the ruler is straight."""
+    for row in good:
+        figure = row.run.figure("latency_ratio")
+        if figure.value is not None:
+            inside = "covers" if _covers(figure) else "does not cover"
+            yield (
+                f"Timed against itself: latency ratio {words.with_span(figure)}, whose interval "
+                f"{inside} 1."
+            )
+
+
+def _covers(figure: Metric) -> bool:
+    return figure.low is not None and figure.high is not None and figure.low <= 1 <= figure.high
+
+
+def _speed(good: Sequence[Row]) -> str:
+    timed = [row for row in good if row.run.figure("latency_ratio").value is not None]
+    if not timed:
+        return "Not timed."
+    slow = [row for row in timed if why_not_faster(row.run)]
+    fast = [row for row in timed if (row.run.figure("latency_ratio").high or 2.0) < 1]
+    text = f"Faster than the reference at {len(fast)} of {words.plural(len(timed), 'setting')}."
+    if slow:
+        row = min(slow, key=lambda r: (r.run.figure("tokens_kept").value or 1.0, r.id))
+        text += f" At {row.setting or 'its setting'} it {why_not_faster(row.run)}."
+    return text
+
+
+RUN_COLUMNS = (
+    Column(name="Setting", words=True),
+    Column(name="Task", words=True, filter="task"),
+    Column(name="Calls", words=True, filter="calls"),
+    Column(name="Seed"),
+    Column(name="Accuracy", unit="% [95 %]", first="d"),
+    Column(name="Speed-up", unit="times [95 %]", first="d"),
+    Column(name="Tokens", unit="% kept"),
+    Column(name="Started", unit="UTC", words=True, first="d"),
+    Column(name="State", words=True, filter="state"),
+    Column(name="Run", words=True, filter="run"),
+)
+
+
+def _runs(mine: Sequence[Run], newest: set[str], snapshot: Snapshot) -> Table:
+    kept = sorted(mine, key=lambda run: run.order, reverse=True)[:MOST_RUNS]
+    lines = tuple(_line(run, run.id in newest, snapshot) for run in kept)
+    caption = f"Runs of {snapshot.title(mine[0].method)}, newest first"
+    return Table(caption=caption, columns=RUN_COLUMNS, lines=lines, live=True)
+
+
+def _line(run: Run, newest: bool, snapshot: Snapshot) -> Line:
+    state = "superseded" if not newest else "stale" if snapshot.stale(run) else "current"
+    cells = (
+        Cell(text=setting(run.params) or "as it is"),
+        Cell(text=run.task_ref),
+        Cell(text=f"{run.scenario}, batch {run.batch_size}"),
+        Cell(text=str(run.seed)),
+        figure_cell(run, "accuracy"),
+        figure_cell(run, "speed_up"),
+        figure_cell(run, "tokens_kept", spans=False),
+        Cell(text=run.started[:16].replace("T", " ")),
+        Cell(text=state, kind="" if state == "current" else "warn"),
+        Cell(text=words.STATUS[run.status], href=f"../{run_path(run.id)}"),
+    )
+    return Line(cells=cells)
+
+
+def _left_out(mine: Sequence[Run]) -> str:
+    over = len(mine) - MOST_RUNS
+    return f"{words.plural(over, 'older run')} not listed." if over > 0 else ""

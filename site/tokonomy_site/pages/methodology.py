@@ -1,0 +1,86 @@
+"""The methodology page: the rules behind every number, and how straight the ruler is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from tokonomy.measure.reasons import REASONS
+from tokonomy.stats.estimate import RESAMPLES
+from tokonomy.store.record import Status
+from tokonomy_site import words
+from tokonomy_site.figures import contains, known, ratio, span
+from tokonomy_site.page import Page
+from tokonomy_site.rules import RULES, UNMEASURED
+from tokonomy_site.snapshot import Run, Snapshot, run_path
+from tokonomy_site.tables import Cell, text_table
+
+
+def pages(snapshot: Snapshot) -> Iterator[Page]:
+    """The one page."""
+    statuses: list[tuple[str | Cell, ...]] = [
+        (words.STATUS[status], status, words.STATUS_MEANING[status]) for status in get_args(Status)
+    ]
+    reasons: list[tuple[str | Cell, ...]] = [
+        (Cell(text=code, kind="mono"), sentence) for code, sentence in _codes()
+    ]
+    control = [r for r in snapshot.runs if r.method == "reference" and r.status == "ok"]
+    timed = [run for run in control if known(run.figure("latency_ratio"))]
+    yield Page(
+        path="methodology.html",
+        title="Methodology",
+        template="methodology.html",
+        section="methodology.html",
+        values={
+            "rules": RULES,
+            "unmeasured": _unmeasured(snapshot),
+            "resamples": RESAMPLES,
+            "statuses": text_table("Statuses", ("Shown as", "Stored as", "Meaning"), statuses, 2),
+            "reasons": text_table("Reason codes", ("Code", "Meaning"), reasons, 1),
+            "control": control_sentence(timed),
+            "controls": _controls(timed) if timed else None,
+        },
+    )
+
+
+def _codes() -> list[tuple[str, str]]:
+    """Every reason code; those of signals, which differ by name only, in one line."""
+    every = {**REASONS, **words.DERIVED}
+    named = {code: said for code, said in every.items() if not code.startswith("signal-SIG")}
+    return sorted({**named, "signal-NAME": "The process was ended by the signal named."}.items())
+
+
+def _unmeasured(snapshot: Snapshot) -> list[str]:
+    gpu = any(run.device.startswith("cuda") for run in snapshot.runs)
+    return [item for item in UNMEASURED if not (gpu and item.startswith("GPUs"))]
+
+
+def control_sentence(timed: list[Run]) -> str:
+    """How often the reference, timed against itself, was found equal to itself."""
+    held = [run for run in timed if run.figure("latency_ratio").low is not None]
+    if not held:
+        return "No reference cell with an interval is in the store yet, so nothing can be said."
+    covered = sum(contains(run.figure("latency_ratio"), 1.0) for run in held)
+    return (
+        f"Of {words.plural(len(held), 'reference cell')} with an interval, {covered} have one that "
+        f"covers 1 ({100 * covered / len(held):.0f} %; about 95 % are expected)."
+    )
+
+
+def _controls(timed: list[Run]) -> object:
+    shown = sorted(timed, key=lambda run: run.order, reverse=True)[:100]
+    made: list[tuple[str | Cell, ...]] = []
+    for run in shown:
+        figure = run.figure("latency_ratio")
+        inside = contains(figure, 1.0)
+        word = "covers 1" if inside else "no interval" if figure.low is None else "misses 1"
+        made.append((
+            Cell(text=run.started[:16].replace("T", " "), href=run_path(run.id)),
+            f"{run.task_ref}, {run.model_ref}, {run.scenario}, batch {run.batch_size}",
+            ratio(figure.value or 0.0),
+            span(figure, ratio) or "none",
+            Cell(text=word, kind="bad" if word == "misses 1" else ""),
+        ))  # fmt: skip
+    heads = ("Started, UTC", "Cell", "Ratio", "95 % interval", "Verdict")
+    caption = f"The reference against itself, newest {len(shown)} of {len(timed)}"
+    return text_table(caption, heads, made)

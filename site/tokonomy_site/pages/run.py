@@ -1,0 +1,287 @@
+"""A run's page: every figure with its reason, the raw pairs, the log, where it came from."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tokonomy.measure.reasons import REASONS
+from tokonomy.store.metrics import METRICS, Metric
+from tokonomy.store.record import Missing, Record, Timing, Work
+from tokonomy_site import words
+from tokonomy_site.board import BASELINES, explained
+from tokonomy_site.environment import clean
+from tokonomy_site.figures import count, form_of, known, percent, seconds, significant, span
+from tokonomy_site.groups import group_of
+from tokonomy_site.links import slug
+from tokonomy_site.page import Page
+from tokonomy_site.pages.leaderboard import why_not_faster
+from tokonomy_site.pages.method import BASELINE_NAMES
+from tokonomy_site.scales import Scale, scale
+from tokonomy_site.snapshot import Run, Snapshot, run_path, setting
+
+WIDTH, HEIGHT = 900, 260
+NONE = "none"
+MOST_PAIRS = 1500  # drawn and listed; about 60 KiB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something a reader must know first."""
+
+    text: str
+    kind: str = ""
+    href: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The latency trace, placed."""
+
+    title: str
+    note: str
+    x: Scale
+    y: Scale
+    method: str
+    reference: str
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) -> Page:
+    """The page of one run.
+
+    Args:
+        run: Its figures.
+        record: What was observed.
+        attempts: Every run of the same cell, itself included, oldest first.
+        snapshot: Everything else.
+    """
+    title = f"{snapshot.title(run.method)} {setting(run.params)}".strip()
+    timing = record.timing if isinstance(record.timing, Timing) else None
+    kinds = snapshot.kinds
+    return Page(
+        path=run_path(run.id),
+        title=f"{title} on {run.task_ref}",
+        template="run.html",
+        values={
+            "run": run,
+            "method_title": snapshot.title(run.method),
+            "method_file": slug(run.method),
+            "setting": setting(run.params),
+            "sentence": group_of(run, kinds.get(run.method) == "trained").sentence,
+            "verdict": verdict(run, record),
+            "notes": list(_notes(run, record, attempts, snapshot)),
+            "figures": _figures(run),
+            "trace": _trace(timing) if timing and timing.pairs else None,
+            "pairs": timing.pairs[:MOST_PAIRS] if timing else [],
+            "layers": _layers(record.work) if isinstance(record.work, Work) else [],
+            "counted": record.work.samples if isinstance(record.work, Work) else 0,
+            "command": _command(record),
+            "expectation": _expectation(run),
+            "log": clean(record.log),
+            "provenance": _provenance(record),
+            "others": _others(run, attempts),
+        },
+    )
+
+
+def verdict(run: Run, record: Record) -> str:
+    """The run in one sentence."""
+    if run.status != "ok":
+        word = words.STATUS[run.status]
+        detail = f" {clean(record.detail)}" if record.detail else ""
+        return f"{word[0].upper()}{word[1:]}: {explained(run.reason)}{detail}"
+    accuracy, retained = run.figure("accuracy"), run.figure("retained")
+    parts = [f"{percent(accuracy.value or 0.0)} % accuracy"]
+    if retained.value is not None:
+        parts.append(f"{percent(retained.value)} % of the reference's")
+    tokens, speed = run.figure("tokens_kept"), run.figure("speed_up")
+    if tokens.value is not None:
+        parts.append(f"with {percent(tokens.value)} % of the tokens")
+    if speed.value is not None:
+        parts.append(f"at {words.with_span(speed)} times the reference's speed")
+    sentence = ", ".join(parts) + "."
+    if run.method != "reference" and (why := why_not_faster(run)):
+        sentence += f" It {why}."
+    for baseline in BASELINES:
+        sentence += _against(run, baseline)
+    return sentence
+
+
+def _against(run: Run, baseline: str) -> str:
+    found = run.verdicts.get(baseline)
+    if found is None or run.method == "reference":
+        return ""
+    name = BASELINE_NAMES[baseline]
+    said = {
+        "beats": f" At equal tokens it beats {name}, namely {found.why}.",
+        "loses": f" At equal tokens it loses to {name}, namely to {found.why}.",
+        "no difference": f" At equal tokens no difference from {name} was detected: {found.why}.",
+    }
+    return said.get(found.word, f" Not comparable with {name}: {found.why}.")
+
+
+def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) -> Iterator[Note]:
+    later = [other for other in attempts if other.order > run.order]
+    if later:
+        newest = later[-1]
+        yield Note(text="Superseded: the cell was run again.", kind="alert",
+                   href=f"{newest.id}.html", link=f"Newest run, {newest.started[:10]}")  # fmt: skip
+    if snapshot.stale(run):
+        yield Note(text="Stale: the method's code has changed since this run.", kind="alert")
+    for flag in record.flags:
+        detail = f" {clean(flag.detail)}" if flag.detail else ""
+        yield Note(text=f"{flag.code}: {explained(flag.code)}{detail}")
+
+
+def _figures(run: Run) -> list[tuple[str, ...]]:
+    """Title, value, interval, unit, count and words of every figure; nothing without any."""
+    if not any(known(figure) for figure in run.figures.values()):
+        return []
+    return [_figure(name, run.figure(name)) for name in METRICS]
+
+
+def _figure(name: str, figure: Metric) -> tuple[str, ...]:
+    meaning = METRICS[name]
+    form, unit = form_of(name)
+    value = figure.text or (NONE if figure.value is None else form(figure.value))
+    why = f"{figure.reason}: {explained(figure.reason)} " if figure.reason else ""
+    counted = NONE if value == NONE else "1 reading"
+    if figure.n is not None:
+        counted = f"{count(figure.n)} {meaning.counted or ''}".strip()
+    return meaning.title, value, span(figure, form) or NONE, unit, counted, why + meaning.doc
+
+
+def _trace(timing: Timing) -> Trace:
+    pairs = timing.pairs[:MOST_PAIRS]
+    method, reference = [p.method_ns / 1e6 for p in pairs], [p.reference_ns / 1e6 for p in pairs]
+    x = scale(
+        [1.0, float(len(pairs))],
+        start=52,
+        end=WIDTH - 10,
+        form=count,
+        bounds=(0.5, len(pairs) + 0.5),
+    )
+    y = scale(method + reference, start=HEIGHT - 38, end=12, form=significant, logs=True)
+    first = sum(pair.first == "method" for pair in pairs)
+    return Trace(
+        title=f"Milliseconds per call of {len(pairs)} pairs, method and reference",
+        note=f"Round, blue: the method; square, orange: the reference. {len(timing.pairs)} pairs; "
+        f"the method went first in {first}. Stopped by {timing.stop} after "
+        f"{timing.warmup_calls} warm-up calls of each arm ({seconds(timing.warmup_s)}).",
+        x=x,
+        y=y,
+        method=_dots(method, x, y),
+        reference=_dots(reference, x, y),
+    )
+
+
+def _dots(values: Sequence[float], x: Scale, y: Scale) -> str:
+    return "".join(f"M{x.place(i):g} {y.place(v):g}h0" for i, v in enumerate(values, 1))
+
+
+def _layers(work: Work) -> list[tuple[str, ...]]:
+    """Block, queries, keys, MLP, masked, and the reference's MLP, as mean tokens per sample."""
+    beside = [layer.mlp for layer in work.reference_layers]
+    return [
+        (
+            str(index),
+            significant(layer.queries),
+            significant(layer.keys),
+            significant(layer.mlp),
+            significant(layer.masked),
+            significant(beside[index - 1]) if index <= len(beside) else NONE,
+        )
+        for index, layer in enumerate(work.layers, 1)
+    ]
+
+
+def _command(record: Record) -> str:
+    cell = record.cell
+    batch = f":{cell.batch_size}" if cell.scenario == "offline" else ""
+    said = ["tokonomy", "run", "--method", cell.method.id]
+    for name, value in sorted(cell.method.params.items()):
+        said += ["--set", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+    said += ["--task", cell.task.ref, "--model", cell.model.ref]
+    said += ["--scenario", f"{cell.scenario}{batch}", "--device", cell.device]
+    said += ["--precision", cell.precision, "--fresh"]
+    return " ".join(shlex.quote(clean(word)) for word in said)
+
+
+def _expectation(run: Run) -> str:
+    wall = run.figure("wall_s").value
+    took = f"It took {seconds(wall)} here. " if wall is not None else ""
+    apart = (
+        f"Its {words.plural(run.threads, 'thread')} and seed {run.seed} can be set in a suite file "
+        "only; the command takes one thread and seed 0. "
+        if (run.threads, run.seed) != (1, 0)
+        else ""
+    )
+    return (
+        f"{took}{apart}Outputs should be the same on the same software, up to rounding; the "
+        "latency ratio should come close to the interval above on the same machine."
+    )
+
+
+def _provenance(record: Record) -> list[tuple[str, str]]:
+    cell, harness, machine = record.cell, record.harness, record.machine
+    dirty = {True: "changed since", False: "as committed", None: "not known"}[harness.dirty]
+    found = {
+        "Run": record.run_id,
+        "Started": record.started,
+        "Suite": record.suite or "none",
+        "Cell key": cell.key,
+        "Method source": cell.method.source_hash,
+        "Parameters": json.dumps(cell.method.params, sort_keys=True, ensure_ascii=False),
+        "Data": f"{cell.task.ref}/{cell.task.split}, {cell.task.samples} samples, "
+        f"{cell.task.data_hash}",
+        "Weights": f"{cell.model.ref}, {cell.model.weights_hash}",
+        "Device": f"{cell.device}, {cell.precision}, {cell.mode}, "
+        f"{words.plural(cell.threads, 'thread')}",
+        "Seed": str(cell.seed),
+        "Harness": f"{harness.version}, commit {harness.commit or 'not known'} ({dirty}), "
+        f"protocol {harness.protocol}",
+        "Called as": " ".join(shlex.quote(word) for word in harness.argv),
+        "Software": _joined(machine.software),
+        "Hardware": _joined(machine.hardware),
+        "State before": _joined(machine.before),
+        "State after": _joined(machine.after),
+        "Energy": _missing(record.energy),
+    }
+    return [(name, clean(text)) for name, text in found.items()]
+
+
+def _joined(values: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{name} {'not known' if value is None else value}"
+        for name, value in sorted(values.items())
+    )
+
+
+def _missing(part: Missing) -> str:
+    return f"{part.reason}: {REASONS.get(part.reason, part.detail or 'no further detail')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Another run of the same cell."""
+
+    href: str
+    title: str
+    text: str
+
+
+def _others(run: Run, attempts: Sequence[Run]) -> list[Other]:
+    return [
+        Other(
+            href=f"{other.id}.html",
+            title=other.started[:19].replace("T", " "),
+            text=words.STATUS[other.status],
+        )
+        for other in attempts
+        if other.id != run.id
+    ]

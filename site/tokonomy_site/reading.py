@@ -1,0 +1,163 @@
+"""From a database and published records to a snapshot.
+
+The database is never written: records are imported into a copy, and the copy is read, so that all
+pages see one state whatever else goes on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tokonomy.catalog.registry import Registry, catalogue
+from tokonomy.errors import StoreError, TokonomyError, UsageError
+from tokonomy.store.database import Store, open_store
+from tokonomy.store.engine import connect, file_of, on_disk
+from tokonomy.store.exchange import import_files
+from tokonomy.store.record import Record, Timing
+from tokonomy.store.rows import Run as Stored
+from tokonomy.store.verdict import Arm, arm
+from tokonomy_site.marks import signs
+from tokonomy_site.snapshot import Run, Snapshot, current, device_name
+from tokonomy_site.verdicts import verdicts
+
+
+def gather(place: str, records: Path | None, target: Path) -> None:
+    """Bring a database and published records together in a new SQLite file at ``target``.
+
+    Args:
+        place: Path or URL of the database; one that is missing counts as empty.
+        records: File or folder of published records; a missing one counts as empty.
+        target: The new file; its folder is there.
+    """
+    published = records if records is not None and records.exists() else None
+    there = not on_disk(place) or file_of(place).exists()
+    if not there and published is None:
+        raise UsageError(
+            f"nothing to publish: expected a database at {place} or records at {records}; "
+            "`tokonomy run` makes the former"
+        )
+    working = target.with_name(target.name + ".working")
+    if there and on_disk(place):
+        open_store(place, create=False).close()
+        _copy(file_of(place), working)
+    with open_store(working) as store:
+        if there and not on_disk(place):
+            with open_store(place, create=False) as source:
+                store.add_all(source.records())
+        if published is not None:
+            import_files(store, [published])
+    _copy(working, target)
+    for leftover in working.parent.glob(working.name + "*"):
+        leftover.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database page by page in one fixed order: the same content gives the same bytes."""
+    engine = connect(str(source), write=False)
+    try:
+        with closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA query_only=OFF")  # VACUUM INTO writes, but elsewhere
+            cursor.execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{source}: cannot be copied ({error}); check the room on the disk"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def snapshot(store: Store, digest: str) -> Snapshot:
+    """Everything the pages are made from.
+
+    Args:
+        store: An open store.
+        digest: SHA-256 of its exported records.
+    """
+    methods, tasks, models = (catalogue(noun) for noun in ("method", "task", "model"))
+    extras = {record.run_id: _extra(record) for record in store.records()}
+    bare = [_run(each, extras[each.run_id]) for each in store.runs()]
+    newest = current(bare).values()
+    found = verdicts(extras[run.id].arm for run in newest)
+    runs = tuple(replace(run, verdicts=found.get(run.id, {})) for run in bare)
+    return Snapshot(
+        runs=runs,
+        digest=digest,
+        methods=methods.cards,
+        tasks=tasks.cards,
+        models=models.cards,
+        sources=dict(_sources(methods)),
+        files={
+            name: entry.module.replace(".", "/") + ".py" for name, entry in methods.entries.items()
+        },
+        signs=signs({*methods.cards, *(run.method for run in runs)}),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extra:
+    """What the pages need of a record besides the store's columns."""
+
+    device: str
+    flags: tuple[str, ...]
+    arm: Arm | None
+
+
+def _extra(record: Record) -> _Extra:
+    flags = [flag.code for flag in record.flags]
+    if isinstance(record.timing, Timing) and record.timing.stop != "converged":
+        flags.append("unconverged")
+    return _Extra(
+        device=device_name(record.cell.device, record.machine.hardware),
+        flags=tuple(dict.fromkeys(flags)),
+        arm=arm(record),
+    )
+
+
+def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
+    for name in methods.entries:
+        try:
+            yield name, methods.source_hash(name)
+        except (TokonomyError, OSError, SyntaxError):
+            continue  # a plug-in that cannot be read has no hash, so nothing is called stale
+
+
+def _run(stored: Stored, extra: _Extra) -> Run:
+    effect = stored.metrics.get("effect")
+    return Run(
+        id=stored.run_id,
+        key=stored.cell_key,
+        started=stored.started,
+        status=stored.status,
+        reason=stored.reason,
+        family=stored.family,
+        method=stored.method,
+        params=stored.params,
+        seed=stored.seed,
+        source_hash=stored.method_hash,
+        task=stored.task,
+        task_ref=stored.task_ref,
+        split=stored.split,
+        samples=stored.samples,
+        data_hash=stored.data_hash,
+        model=stored.model,
+        model_ref=stored.model_ref,
+        weights_hash=stored.weights_hash,
+        embedded=stored.embedded,
+        device=extra.device,
+        precision=stored.precision,
+        scenario=stored.scenario,
+        batch_size=stored.batch_size,
+        mode=stored.mode,
+        threads=stored.threads,
+        protocol=stored.protocol,
+        version=stored.harness_version,
+        figures=stored.metrics,
+        flags=extra.flags,
+        effect=(effect.text or "") if effect else "",
+        verdicts={},
+    )

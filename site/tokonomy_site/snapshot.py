@@ -1,0 +1,203 @@
+"""What the pages are made from: runs without their raw samples, and the cards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tokonomy.catalog.cards import MethodCard, ModelCard, TaskCard
+from tokonomy.store.metrics import Metric
+from tokonomy_site.figures import NOTHING
+from tokonomy_site.links import slug
+from tokonomy_site.marks import Sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a run compares with a baseline at equal tokens.
+
+    Attributes:
+        word: ``beats``, ``no difference``, ``loses`` or ``not comparable``.
+        p: Of the paired test that decided; None where none did.
+        why: What it was held against, or why there is nothing to hold it against.
+    """
+
+    word: str
+    p: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run, light enough to hold ten thousand of."""
+
+    id: str
+    key: str
+    started: str
+    status: str
+    reason: str | None
+    family: str
+    method: str
+    params: Mapping[str, Any]
+    seed: int
+    source_hash: str
+    task: str
+    task_ref: str
+    split: str
+    samples: int
+    data_hash: str
+    model: str
+    model_ref: str
+    weights_hash: str
+    embedded: bool
+    device: str
+    precision: str
+    scenario: str
+    batch_size: int
+    mode: str
+    threads: int
+    protocol: int
+    version: str
+    figures: Mapping[str, Metric]
+    flags: tuple[str, ...]
+    effect: str
+    verdicts: Mapping[str, Verdict]
+
+    def figure(self, name: str) -> Metric:
+        """A figure, or one that says it is not recorded."""
+        return self.figures.get(name, NOTHING)
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What stays the same when the same cell is run again, with changed code or not."""
+        return (
+            self.family, self.method, json.dumps(self.params, sort_keys=True), self.seed,
+            self.task_ref, self.split, self.data_hash, self.model_ref, self.weights_hash,
+            self.device, self.precision, self.scenario, self.batch_size, self.mode, self.threads,
+            self.protocol,
+        )  # fmt: skip
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """Newer runs come later."""
+        return (self.started, self.id)
+
+
+def device_name(device: str, hardware: Mapping[str, Any]) -> str:
+    """The device with what tells one from another of its kind.
+
+    >>> device_name("cpu", {"cpu": "Example 9000", "cpus": 8, "affinity": "0,1"})
+    'cpu Example 9000, 2 cores'
+    """
+    kind = device.partition(":")[0]
+    name = hardware.get("gpu" if kind == "cuda" else "cpu")
+    used = hardware.get("affinity")
+    cores = len(used.split(",")) if isinstance(used, str) else hardware.get("cores")
+    text = f"{kind} {name}" if name else kind
+    return f"{text}, {cores} cores" if cores and kind == "cpu" else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that a page builder may look at.
+
+    Attributes:
+        runs: Every run, oldest first.
+        digest: SHA-256 of the exported records; names this snapshot.
+        methods: Cards by id.
+        tasks: Cards by id.
+        models: Cards by id.
+        sources: Source hash of each installed method.
+        files: Source file of each installed method, as a module's path.
+    """
+
+    runs: tuple[Run, ...]
+    digest: str
+    methods: Mapping[str, MethodCard]
+    tasks: Mapping[str, TaskCard]
+    models: Mapping[str, ModelCard]
+    sources: Mapping[str, str]
+    files: Mapping[str, str]
+    signs: Mapping[str, Sign]
+
+    @property
+    def newest(self) -> str:
+        """When the newest run started; empty without runs."""
+        return self.runs[-1].started if self.runs else ""
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Kind of each method that has a card."""
+        known: dict[str, str] = {name: card.kind for name, card in self.methods.items()}
+        return known | {"reference": "reference"}
+
+    def title(self, method: str) -> str:
+        """A method's name; its id where it has no card."""
+        return self.methods[method].title if method in self.methods else method
+
+    def task_title(self, ref: str) -> str:
+        """A task's name; what was given on the command line where it has no card."""
+        return self.tasks[ref].title if ref in self.tasks else ref
+
+    def stale(self, run: Run) -> bool:
+        """Whether the method's code has changed since; False where it is not installed."""
+        return run.method in self.sources and self.sources[run.method] != run.source_hash
+
+    def sign(self, method: str) -> Sign:
+        """The symbol and colour of a method."""
+        return self.signs[method]
+
+
+def current(runs: Iterable[Run]) -> dict[tuple[Any, ...], Run]:
+    """The newest run of each cell, by identity."""
+    return {run.identity: run for run in sorted(runs, key=lambda run: run.order)}
+
+
+def setting(params: Mapping[str, Any], only: Iterable[str] | None = None) -> str:
+    """Parameters on one line, long ones shortened.
+
+    >>> setting({"r": 8, "layers": [1, 2, 3]})
+    'layers [1,2,3], r 8'
+    """
+    names = sorted(params if only is None else set(only) & set(params))
+    return ", ".join(f"{name} {_short(params[name])}" for name in names)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        text = value
+    else:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def varying(runs: Iterable[Run]) -> set[str]:
+    """Names of the parameters in which ``runs`` differ."""
+    seen: dict[str, set[str]] = {}
+    total = 0
+    for run in runs:
+        total += 1
+        for name, value in run.params.items():
+            seen.setdefault(name, set()).add(json.dumps(value, sort_keys=True))
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name in run.params:
+            counts[name] = counts.get(name, 0) + 1
+    return {name for name, values in seen.items() if len(values) > 1 or counts[name] < total}
+
+
+def method_path(method: str) -> str:
+    """File of a method's page."""
+    return f"method/{slug(method)}.html"
+
+
+def task_path(ref: str) -> str:
+    """File of a task's page."""
+    return f"task/{slug(ref)}.html"
+
+
+def run_path(run: str) -> str:
+    """File of a run's page."""
+    return f"run/{run}.html"

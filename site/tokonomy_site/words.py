@@ -1,0 +1,163 @@
+"""Sentences computed from figures. None is written by hand for a method, so none can go stale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from tokonomy.store.metrics import Metric
+from tokonomy_site.figures import contains, count, percent, ratio, span
+
+#: What stands in place of a number, by status.
+STATUS = {
+    "ok": "ok",
+    "invalid": "invalid",
+    "oom": "OOM",
+    "timeout": "timeout",
+    "crash": "failed",
+    "unsupported": "unsupported",
+}
+STATUS_MEANING = {
+    "ok": "The run went through: quality is known, and each other figure is there or has a reason.",
+    "invalid": "The run ended, but something observed makes its figures worthless, such as outputs "
+    "that are no numbers; they are not shown.",
+    "oom": "The run needed more memory than it was allowed.",
+    "timeout": "The run took longer than it was allowed and was ended.",
+    "crash": "The process ended by an exception, a signal or an exit; the log says how.",
+    "unsupported": "The combination makes no sense, for instance a method that needs something the "
+    "model does not have. Not a failure.",
+}
+#: Reasons that arise when figures are computed, besides those that a record holds.
+DERIVED = {
+    "no-coarse-arm": "The family has no coarse arm to tell easy from hard samples.",
+    "no-pairs": "No pair was timed.",
+    "no-samples": "There is no sample to compute it from.",
+    "reference-scores-nothing": "The reference has no sample right, so there is no ratio.",
+    "too-few-samples": "Too few samples for an interval, so it is withheld.",
+    "too-few-blocks": "Too few blocks for an interval, so it is withheld.",
+    "unbounded": "The interval has no upper end.",
+    "not-computable": "It cannot be computed from what was observed.",
+}
+EFFECT_MEANING = {
+    "none": "every block works on every token",
+    "removed": "tokens leave the blocks, so later blocks work on fewer",
+    "masked": "tokens are hidden from attention but still worked on, so nothing is saved",
+    "kv-only": "keys and values are dropped, while every token is still worked on as a query",
+}
+_SMALL = 0.02  # share of tokens or time below which a difference is not worth a sentence
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> plural(1, "setting"), plural(1200, "run")
+    ('1 setting', '1,200 runs')
+    """
+    return f"{count(number)} {noun if number == 1 else many or noun + 's'}"
+
+
+def with_span(figure: Metric) -> str:
+    """A ratio with its interval in words."""
+    if figure.value is None:
+        return "unknown"
+    between = span(figure, ratio)
+    return f"{ratio(figure.value)} [{between}]" if between else ratio(figure.value)
+
+
+def slower(tokens: Metric, flops: Metric, latency: Metric) -> str:
+    """Why fewer tokens did not make a run faster; empty where they did.
+
+    Args:
+        tokens: Share of the reference's MLP tokens worked on.
+        flops: Theoretical arithmetic, method over reference.
+        latency: Time of a call, method over reference.
+    """
+    if latency.value is None or (latency.value < 1 and not contains(latency, 1)):
+        return ""
+    if tokens.value is None or tokens.value > 1 - _SMALL:
+        if latency.value < 1 + _SMALL:
+            return ""
+        return f"removes no tokens and adds work of its own: latency ratio {with_span(latency)}"
+    gone = f"works on {percent(1 - tokens.value)} % fewer MLP tokens"
+    took = "no change in time could be detected: " if contains(latency, 1) else ""
+    return f"{gone}, yet {took}latency ratio {with_span(latency)}{_surplus(flops, latency)}"
+
+
+def _surplus(flops: Metric, latency: Metric) -> str:
+    """How much of the time the counted arithmetic leaves unexplained."""
+    if flops.value is None or latency.value is None:
+        return ""
+    rest = latency.value - flops.value
+    if rest < _SMALL:
+        return f"; its counted arithmetic is {ratio(flops.value)} of the reference's as well"
+    return (
+        f": its counted arithmetic is {ratio(flops.value)} of the reference's, so what else it "
+        f"does costs {ratio(rest)} of a reference call, more than the smaller blocks save"
+    )
+
+
+#: What the time beyond the counted arithmetic can be; said once beside such sentences.
+ELSE = (
+    "Beyond the counted arithmetic a call spends time on choosing, matching and moving tokens, on "
+    "operators that count no arithmetic, and on costs per call that do not shrink with tokens. "
+    "Where these exceed what the smaller blocks save, as on small models, fewer tokens are not "
+    "faster."
+)
+
+
+def tally(verdicts: Sequence[str], baseline: str) -> str:
+    """At how many settings a method beats a baseline at equal tokens.
+
+    Args:
+        verdicts: One word per setting, as in ``Verdict.word``.
+        baseline: The baseline's name in a sentence.
+    """
+    known = [v for v in verdicts if v != "not comparable"]
+    apart = len(verdicts) - len(known)
+    rest = f" {plural(apart, 'more setting has', 'more settings have')} no equal-token counterpart."
+    if not known:
+        return f"At equal tokens with {baseline}: no setting can be compared."
+    beats, loses = known.count("beats"), known.count("loses")
+    even = len(known) - beats - loses
+    return (
+        f"At equal tokens it beats {baseline} at {beats} of {plural(len(known), 'setting')}, "
+        f"loses at {loses}, and no difference could be detected at {even}."
+        + (rest if apart else "")
+    )
+
+
+def monotone(settings: Sequence[tuple[str, Metric, Metric]]) -> str:
+    """Whether quality falls as tokens fall.
+
+    Args:
+        settings: Name, share of tokens kept and quality of each setting.
+    """
+    known = [s for s in settings if s[1].value is not None and s[2].value is not None]
+    known.sort(key=lambda s: -(s[1].value or 0.0))
+    if len(known) < 3:
+        return ""
+    rises = [
+        f"{b[0]} ({percent(b[2].value or 0.0)} %) above {a[0]} ({percent(a[2].value or 0.0)} %)"
+        for a, b in pairwise(known)
+        if _above(b[2], a[2])
+    ]
+    first, last = known[0][2], known[-1][2]
+    if rises:
+        return (
+            "Quality does not fall evenly with tokens: with fewer tokens, "
+            + "; ".join(rises)
+            + ", beyond both intervals."
+        )
+    if _above(first, last):
+        return (
+            f"Quality falls from {percent(first.value or 0.0)} % to {percent(last.value or 0.0)} % "
+            "as tokens fall, with no rise beyond the intervals on the way."
+        )
+    return "No fall in quality could be told from chance over the settings measured."
+
+
+def _above(a: Metric, b: Metric) -> bool:
+    """Whether ``a`` lies above ``b`` with intervals apart."""
+    if a.low is None or b.high is None:
+        return (a.value or 0.0) > (b.value or 0.0)
+    return a.low > b.high
