@@ -24,6 +24,7 @@ from tokonomy_site.tables import Cell, Column, Line, Table
 from tokonomy_site.words import DERIVED, STATUS, plural
 
 BASELINES = ("random-drop", "downsample")
+CAPPED = "\u2020"  # beside an interval whose timing stopped at a cap
 ROOT = "../"  # of every page that shows a board
 
 
@@ -95,8 +96,10 @@ COLUMNS = (
     Column(name="Memory", unit="MiB rise", group="Cost"),
     Column(name="FLOPs", unit="of ref.", group="Cost"),
     Column(name="Tokens", unit="% kept", group="Cost"),
-    Column(name="vs random", group="At equal tokens", words=True, filter="random"),
-    Column(name="vs down-sampling", group="At equal tokens", words=True, filter="downsampling"),
+    Column(name="vs random", unit="drop", group="At equal tokens", words=True, filter="random"),
+    Column(
+        name="vs smaller", unit="image", group="At equal tokens", words=True, filter="downsampling"
+    ),
     Column(name="Run", unit="n", words=True, filter="run"),
 )
 
@@ -149,7 +152,7 @@ def figure_cell(run: Run, name: str, spans: bool = True) -> Cell:
         return Cell(text=word, href=ROOT + run_path(run.id), kind="soft")
     sub = span(figure, form) if spans else ""
     if name == "speed_up" and "unconverged" in run.flags:
-        sub = f"{sub} unconverged".strip()
+        sub = f"{sub}{CAPPED}"
     return Cell(text=form(figure.value), sub=sub)
 
 

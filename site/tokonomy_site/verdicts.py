@@ -13,9 +13,9 @@ _WHY = {
     "scores-not-binary": "scores not right or wrong",
     "no-baseline-run": "baseline not run",
     "baseline-on-other-samples": "baseline saw other samples",
-    "no-baseline-with-as-many-tokens": "no baseline setting as large",
-    "no-baseline-with-as-few-tokens": "no baseline setting as small",
-    "baseline-worse-with-more-tokens": "baseline worse with more tokens",
+    "no-baseline-with-as-many-tokens": "none as large",
+    "no-baseline-with-as-few-tokens": "none as small",
+    "baseline-worse-with-more-tokens": "baseline not monotone",
 }
 
 
