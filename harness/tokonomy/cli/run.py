@@ -37,12 +37,12 @@ def _value(text: str) -> Any:
         return text
 
 
-def _settings(given: Sequence[str]) -> dict[str, Any]:
+def _settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
     settings = {}
     for text in given:
         name, found, value = text.partition("=")
         if not found:
-            raise UsageError(f"--set takes name=value such as r=8; got {text!r}")
+            raise UsageError(f"{option} takes name=value such as r=8; got {text!r}")
         settings[name] = _value(value)
     return settings
 
@@ -69,12 +69,17 @@ def _asked(methods: Sequence[str], tasks: Sequence[str], given: Sequence[str],
         raise UsageError(f"{first['loc'][-2]}: {first['msg']}; got {first['input']!r}") from None
 
 
-def _overridden(suite: Suite, changes: dict[str, Any]) -> Suite:
+def _overridden(suite: Suite, measure: dict[str, Any], **changes: Any) -> Suite:
+    """The suite with what the command line says otherwise."""
+    fields = suite.model_dump()
+    fields |= {name: value for name, value in changes.items() if value is not None}
+    fields["measuring"] |= measure
     try:
-        return Suite.model_validate(suite.model_dump() | {k: v for k, v in changes.items() if v})
+        return Suite.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"--{first['loc'][0]}: {first['msg']}; got {first['input']!r}") from None
+        where = " ".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {first['msg']}; got {first['input']!r}") from None
 
 
 def _scenario(job: Job) -> str:
@@ -176,6 +181,13 @@ def _opened(database: str, dry_run: bool) -> Iterator[Store | None]:
 @click.option("--scenario", "scenarios", multiple=True, help="stream (default) or offline:BATCH.")
 @click.option("--device", help="cpu or cuda:N.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Type of the weights.")
+@click.option("--seed", type=int, help="Seed that methods may use; 0 unless the suite says.")
+@click.option(
+    "--measure",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How hard to measure, as in a suite, e.g. threads=2 or max_s=5.",
+)
 @only_option
 @click.option("--retry-failed", is_flag=True, help="Run cells again whose newest run failed.")
 @click.option("--fresh", is_flag=True, help="Run every cell again.")
@@ -192,6 +204,8 @@ def run(
     scenarios: tuple[str, ...],
     device: str | None,
     precision: str | None,
+    seed: int | None,
+    measure: tuple[str, ...],
     only: tuple[str, ...],
     retry_failed: bool,
     fresh: bool,
@@ -213,7 +227,9 @@ def run(
     if suite and (methods or tasks or given or models or scenarios):
         raise UsageError("--suite names its own methods and tasks; narrow it with --only")
     chosen = find_suite(suite) if suite else _asked(methods, tasks, given, models, scenarios)
-    chosen = _overridden(chosen, {"device": device, "precision": precision})
+    chosen = _overridden(
+        chosen, _settings(measure, "--measure"), device=device, precision=precision, seed=seed
+    )
 
     from tokonomy.run import choice, plan
 
