@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tokonomy.store.record import Record, content_hash
+from tokonomy.store.record import Record, cell_key, content_hash
 
 METHODS: dict[str, str] = {
     "random-drop": "keep_ratio",
@@ -82,7 +82,7 @@ def make_record(
     shape = TASKS.get(task, TASKS["textures"])
     samples = shape[4] if samples is None else samples
     place = _cell(method, params, task, shape, scenario, samples, seed) | (cell or {})
-    place["key"] = content_hash({name: value for name, value in place.items() if name != "key"})
+    place["key"] = cell_key(place)
     identity = content_hash(
         [place["key"], attempt, status, keep, accuracy, latency_ratio, pairs, effect]
     )
@@ -148,8 +148,13 @@ def _cell(
 ) -> dict[str, Any]:
     return {
         "family": "vision",
+        "family_hash": content_hash("vision"),
         "seed": seed,
         "device": "cpu",
+        "device_class": "cpu: made-up CPU x2",
+        "measuring": {"threads": 1},
+        "libraries": {"torch": "2.13.0", "transformers": "5.0.0"},
+        "protocol": 1,
         "precision": "fp32",
         "mode": "eager",
         "method": {"id": method, "params": params, "source_hash": content_hash(method)},
@@ -159,6 +164,7 @@ def _cell(
             "split": "test",
             "samples": samples,
             "data_hash": content_hash([task, samples]),
+            "source_hash": content_hash(["source", task]),
         },
         "model": {
             "id": shape[0],

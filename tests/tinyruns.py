@@ -7,15 +7,17 @@ from typing import Any
 
 from checkpoints import write_checkpoint
 from images import write_images
-from tokonomy.catalog.suites import Limits, Measuring
+from tokonomy.catalog.suites import Limits
 from tokonomy.families import load_family
 from tokonomy.run.job import Job
-from tokonomy.store.record import Cell, MethodRef, ModelRef, TaskRef, content_hash
+from tokonomy.store.record import Cell, Measuring, MethodRef, ModelRef, TaskRef, cell_key
 
 PLUGINS = Path(__file__).parent / "plugins" / "naughty"
 MEASURING = Measuring(warmup_calls=1, warmup_s=0.001, min_pairs=10, max_pairs=10, max_s=0.2)
 LIMITS = Limits(time_s=120, memory_mib=8192)
-TASK = TaskRef(id="none", ref="none", split="test", samples=1, data_hash="0" * 64)
+TASK = TaskRef(
+    id="none", ref="none", split="test", samples=1, data_hash="0" * 64, source_hash="0" * 64
+)
 MODEL = ModelRef(id="none", ref="none", embedded=False, weights_hash="0" * 64)
 
 
@@ -29,24 +31,34 @@ def install(folder: Path) -> str:
 
 
 def make_job(
-    task: TaskRef, model: ModelRef, method: str, params: dict[str, Any], batch_size: int = 1
+    task: TaskRef,
+    model: ModelRef,
+    method: str,
+    params: dict[str, Any],
+    batch_size: int = 1,
+    measuring: Measuring = MEASURING,
+    limits: Limits = LIMITS,
 ) -> Job:
     """A run of any method, without a look into the catalogue."""
     fields: dict[str, Any] = {
         "family": "vision",
+        "family_hash": "0" * 64,
         "method": MethodRef(id=method, params=params, source_hash="0" * 64),
         "task": task,
         "model": model,
         "device": "cpu",
+        "device_class": "cpu: any",
         "precision": "fp32",
         "scenario": "stream" if batch_size == 1 else "offline",
         "batch_size": batch_size,
         "mode": "eager",
         "threads": 1,
         "seed": 0,
+        "measuring": measuring,
+        "libraries": {},
+        "protocol": 1,
     }
-    cell = Cell(key=content_hash([method, params, batch_size]), **fields)
-    return Job(cell=cell, suite="tests", measuring=MEASURING, limits=LIMITS)
+    return Job(cell=Cell(key=cell_key(fields), **fields), suite="tests", limits=limits)
 
 
 class Tiny:
@@ -67,8 +79,8 @@ class Tiny:
         measuring: Measuring = MEASURING,
         **params: Any,
     ) -> Job:
-        job = make_job(self.task, self.model, method, params, batch_size)
-        return job.model_copy(update={"measuring": measuring, "limits": limits or LIMITS})
+        limits = limits or LIMITS
+        return make_job(self.task, self.model, method, params, batch_size, measuring, limits)
 
 
 def light_jobs(count: int, statuses: Sequence[str], seconds: float = 0.01) -> list[Job]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tokonomy.families.vision.tokens import Batch, Tokens
 from tokonomy_methods.tokens import cluster, match, merge, score, select
-from tokonomy_methods.vision import mctf, pitome
+from tokonomy_methods.vision import diffrate, mctf, pitome
 
 WIDTH, HEADS = 384, 6
 NO_BATCH = Batch(ids=torch.zeros(1), pixels=torch.zeros(1))
@@ -91,7 +91,6 @@ MATCH: dict[str, Callable[[Case], match.Groups]] = {
     "alternate": lambda c: match.alternate(c.keys, c.tenth, 1),
     "ordered": lambda c: match.ordered(c.keys[:, 1:], c.order, c.tenth),
     "mergeable": lambda c: match.mergeable(c.keys[:, 1:], c.order, c.tenth),
-    "ranked": lambda c: match.ranked(c.x[:, 1:], c.order, c.tenth),
     "both-ways": two_way,
 }
 CLUSTER: dict[str, Callable[[Case], match.Groups]] = {
@@ -105,7 +104,6 @@ MERGE: dict[str, Callable[[Tokens, match.Groups], Tokens]] = {
     "mean": merge.mean,
     "by-norm": merge.by_norm,
     "heads-only": merge.heads_only,
-    "dropped": merge.dropped,
 }
 SELECT: dict[str, Callable[[Case], Any]] = {
     "top-raster": lambda c: select.top(c.scores, c.half, "raster"),
@@ -137,6 +135,11 @@ def test_merge(benchmark: BenchmarkFixture, case: Case, kernel: str) -> None:
 @pytest.mark.parametrize("kernel", sorted(SELECT))
 def test_select(benchmark: BenchmarkFixture, case: Case, kernel: str) -> None:
     assert benchmark(SELECT[kernel], case).numel() > 0
+
+
+def test_absorb(benchmark: BenchmarkFixture, case: Case) -> None:
+    left = case.tokens.patches - case.tenth
+    assert benchmark(diffrate.absorb, case.tokens, left).patches == left
 
 
 def test_keep(benchmark: BenchmarkFixture, case: Case) -> None:

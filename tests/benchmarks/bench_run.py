@@ -13,12 +13,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tinyruns import Tiny, make_job
-from tokonomy.catalog.suites import Measuring
 from tokonomy.families import load_family
 from tokonomy.run.executor import execute, run
 from tokonomy.run.job import Job
 from tokonomy.run.supervisor import Start, Supervisor, Warm
-from tokonomy.store.record import Missing, Record
+from tokonomy.store.record import Measuring, Missing, Record
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 SHORT = Measuring(warmup_calls=3, warmup_s=0.05, min_pairs=10, max_pairs=60, max_s=0.6)

@@ -18,7 +18,7 @@ import pytest
 from records import make_records
 from tokonomy.results import frame
 from tokonomy.store.database import Store, open_store
-from tokonomy.store.record import Record, content_hash
+from tokonomy.store.record import Record, cell_key, content_hash
 from tokonomy.store.verdict import arm, verdicts
 
 RUNS = 100_000
@@ -29,9 +29,9 @@ def many(n: int) -> Iterator[Record]:
     patterns = list(make_records(240, samples=100, pairs=10))
     for number in range(n):
         record = patterns[number % len(patterns)]
-        key = content_hash(number)
-        cell = record.cell.model_copy(update={"key": key, "seed": number // len(patterns)})
-        yield record.model_copy(update={"run_id": key[:32], "cell": cell})
+        cell = record.cell.model_copy(update={"seed": number})
+        cell = cell.model_copy(update={"key": cell_key(cell.model_dump())})
+        yield record.model_copy(update={"run_id": content_hash(number)[:32], "cell": cell})
 
 
 @pytest.fixture(scope="module")

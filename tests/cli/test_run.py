@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tokonomy import results
 from checkpoints import write_checkpoint
 from images import write_images
+from tokonomy import results
 
 SUITE = """id = "small"
 title = "Small"

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import ViTConfig, ViTForImageClassification
 
 from checkpoints import write_checkpoint
 from tokonomy.errors import BadParameter, InvalidOutput
@@ -131,6 +132,46 @@ def test_a_smaller_image_has_fewer_tokens(model: VisionModel) -> None:
     assert lengths == [4 + model.specials, 16 + model.specials]
     with pytest.raises(BadParameter, match="between 1x1 and 4x4"):
         model.coarse((5, 4))
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (3, 3), (2, 3)])
+def test_position_embeddings_are_those_that_transformers_would_make(
+    model: VisionModel, grid: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = torch.nn.functional.interpolate(
+        batch().pixels, size=(4 * grid[0], 4 * grid[1]), mode="bicubic", antialias=True
+    )
+    wanted = model.module(small, interpolate_pos_encoding=True).logits
+    attributes = set(vars(model.encoder.embeddings))
+    predict = model.coarse(grid)
+    kind = type(model.encoder.embeddings)
+    monkeypatch.setattr(kind, "interpolate_pos_encoding", None)  # never called again
+    torch.testing.assert_close(predict(batch()), wanted)
+    assert set(vars(model.encoder.embeddings)) == attributes
+
+
+def test_an_oblong_model_s_positions_are_not_taken_for_square() -> None:
+    config = ViTConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        image_size=(8, 32), patch_size=4,
+    )  # fmt: skip
+    model = VisionModel(module=ViTForImageClassification(config).eval())
+    own = torch.arange(17.0)[None, :, None].expand(-1, -1, 16)
+    model.encoder.embeddings.position_embeddings = torch.nn.Parameter(own.clone())
+    same = model._positions((2, 8))
+    torch.testing.assert_close(same, own)
+    assert model._positions((2, 4)).shape == (1, 9, 16)
+    rows = model._positions((1, 8))[0, 1:, 0]
+    torch.testing.assert_close(rows, torch.arange(8.0) + 5)  # half-way between 1.. and 9..
+
+
+def test_a_failure_leaves_the_embeddings_as_they_were(model: VisionModel) -> None:
+    before = VISION.fingerprint(model)
+    predict = model.coarse((2, 2))
+    with pytest.raises(ValueError, match="channel dimension"):
+        predict(Batch(ids=torch.arange(1), pixels=torch.zeros(1, 5, 16, 16)))
+    assert "interpolate_pos_encoding" not in vars(model.encoder.embeddings)
+    assert VISION.fingerprint(model) == before
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ def test_the_program_is_named_without_its_folder() -> None:
     assert found.protocol == PROTOCOL
 
 
+def test_the_command_line_keeps_private_folders_to_itself() -> None:
+    here, home = Path.cwd(), Path.home()
+    found = environment.harness(["tokonomy", f"--db={here}/a.sqlite", f"{home.parent}/x", "/"])
+    assert found.argv[1:] == ["--db=a.sqlite", f"{home.parent}/x", "/"]
+    away = environment.harness(["tokonomy", f"{home}/models/vit"]).argv[1]
+    assert away in ("~/models/vit", f"{home}/models/vit".removeprefix(f"{here}/"))
+
+
 def test_a_device_class_names_processor_and_cores() -> None:
     assert environment.device_class("cpu").startswith("cpu: ")
     assert environment.device_class("cpu").endswith(f"x{environment.cores()}")

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tokonomy.catalog.suites import Measuring
 from tokonomy.measure.clock import FakeClock, MonotonicClock, clock_for
 from tokonomy.measure.latency import measure_pairs
-from tokonomy.store.record import Timing
+from tokonomy.store.record import Measuring, Timing
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def test_slow_calls_stop_at_the_time_cap_but_never_below_the_least_pairs() -> No
     assert (timing.stop, len(timing.pairs)) == ("time-cap", 10)
 
 
-def test_warm_up_gives_every_shape_to_both_arms_equally() -> None:
+def test_warm_up_gives_every_batch_and_shape_to_both_arms_equally() -> None:
     clock, ours, plain = FakeClock(), list[Inputs](), list[Inputs]()
     timing = measure_pairs(
         taking(clock, lambda: 1000, ours), taking(clock, lambda: 1000, plain), BATCHES,
@@ -87,8 +86,9 @@ def test_warm_up_gives_every_shape_to_both_arms_equally() -> None:
     )  # fmt: skip
     for calls in (ours, plain):
         warm = Counter(tuple(batch.x.shape) for batch in calls[: timing.warmup_calls])
-        assert warm == {(1, 2): 3, (3, 2): 3}
-    assert timing.warmup_s == 12 * 1000 / 1e9
+        assert warm == {(1, 2): 12, (3, 2): 3}
+        assert {id(batch) for batch in calls[: timing.warmup_calls]} == set(map(id, BATCHES))
+    assert timing.warmup_s == 30 * 1000 / 1e9
 
 
 def test_warm_up_lasts_a_least_time() -> None:

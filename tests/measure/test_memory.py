@@ -1,24 +1,26 @@
+import mmap
 from pathlib import Path
 
 import pytest
 
-from tokonomy.measure.memory import measure_peak, read_status
+from tokonomy.measure.memory import Resident, measure_peak, read_status, resident
 from tokonomy.store.record import Memory, Missing
 
 MIB = 1 << 20
+BEFORE = Resident(total=1, files=0)
 
 
 @pytest.mark.parametrize("mib", [32, 96])
 def test_a_planted_footprint_is_found(mib: int) -> None:
     bytearray(200 * MIB)  # an earlier, higher peak that must not count
-    found = measure_peak(lambda: bytearray(mib * MIB))
+    found = measure_peak(lambda: bytearray(mib * MIB), resident())
     assert isinstance(found, Memory)
     assert (mib - 1) * MIB <= found.peak_bytes - found.baseline_bytes <= (mib + 8) * MIB
 
 
 def test_a_peak_that_cannot_be_reset_is_missing(tmp_path: Path) -> None:
     ran = []
-    found = measure_peak(lambda: ran.append(1), tmp_path / "none")
+    found = measure_peak(lambda: ran.append(1), BEFORE, tmp_path / "none")
     assert isinstance(found, Missing)
     assert found.reason == "peak-not-resettable"
     assert ran == [1]
@@ -26,7 +28,17 @@ def test_a_peak_that_cannot_be_reset_is_missing(tmp_path: Path) -> None:
 
 def test_a_peak_that_cannot_be_read_is_missing(tmp_path: Path) -> None:
     (tmp_path / "status").write_text("VmRSS:\t 10 kB\nVmHWM:\t ten kB\n")
-    found = measure_peak(lambda: None, tmp_path)
+    found = measure_peak(lambda: None, BEFORE, tmp_path)
     assert isinstance(found, Missing)
     assert found.reason == "peak-unreadable"
     assert read_status("VmRSS", tmp_path) == 10240
+
+
+def test_pages_of_files_are_not_laid_at_the_works_door(tmp_path: Path) -> None:
+    """As the first call of a library's code does: file pages come in and stay."""
+    path = tmp_path / "code"
+    path.write_bytes(bytes(48 * MIB))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as code:
+        found = measure_peak(lambda: code.rfind(b"x"), resident())
+    assert isinstance(found, Memory)
+    assert found.peak_bytes - found.baseline_bytes < 4 * MIB

@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from merging import evens_then_odds, partners
 from tokonomy.catalog.cards import MethodCard
 from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
+from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import VisionModel
-from tokonomy.families.vision.tokens import Batch
+from tokonomy.families.vision.tokens import Batch, Tokens
 
 Calibration = Callable[[], Iterator[Batch]]
 REGISTRY = catalogue("method")
@@ -304,3 +306,27 @@ def test_half_precision_runs(
     with prepared(name, middle(name), model, calibration) as predict, counting(model) as wanted:
         predict(batch)
     assert sum(rows) == pytest.approx(sum(wanted), rel=0.05)
+
+
+@torch.inference_mode()
+def test_half_precision_merges_what_the_same_keys_say_in_full(
+    model: VisionModel, batch: Batch
+) -> None:
+    """ToMe's partners in bfloat16 are those of the bfloat16 keys compared in float32."""
+    half = VisionModel(module=copy.deepcopy(model.module).bfloat16())
+    block, seen = half.layers[0], []
+    hook = block.layernorm_after.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with Context() as context:
+        predict = REGISTRY.build("tome", {"r": 12}).prepare(half, context)
+        predict(Batch(ids=batch.ids, pixels=batch.pixels.bfloat16()))
+    hook.remove()
+    x = half.encoder.embeddings(batch.pixels.bfloat16())
+    attention = Attention(block=block, tokens=Tokens(x=x, specials=half.specials, batch=batch))
+    whole = attention.attended().x
+    for sample, metric, got in zip(whole, attention.k.float().mean(1), seen[0], strict=True):
+        goes = partners(metric, 12, half.specials)
+        order = evens_then_odds(len(sample), goes, half.specials)
+        for place, own in enumerate(order):
+            group = [own, *(even for even, odd in goes.items() if odd == own)]
+            wanted = sample[group].float().mean(0)
+            torch.testing.assert_close(got[place].float(), wanted, rtol=0.02, atol=0.02)

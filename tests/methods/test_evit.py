@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from tokonomy.errors import BadParameter
+from merging import wide
+from tokonomy.errors import BadParameter, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.vision.model import VisionModel
 from tokonomy.families.vision.tokens import Batch
@@ -51,3 +52,10 @@ def test_evit_equals_the_rule_written_out(
 def test_fused_is_a_switch() -> None:
     with pytest.raises(BadParameter, match="fused must be true or false; got 'yes'"):
         EViT(fused="yes")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_a_shallow_model_is_not_reduced_twice_in_a_block(blocks: int) -> None:
+    model = wide(blocks)
+    with Context() as context, pytest.raises(Unsupported, match="at least 4 blocks"):
+        EViT(keep=0.5).prepare(model, context)

@@ -69,7 +69,10 @@ def test_counts() -> None:
 
 
 def test_a_shallow_model_has_no_block_before() -> None:
-    with Context() as context, pytest.raises(Unsupported, match="at least 4 blocks; got 3"):
+    with (
+        Context() as context,
+        pytest.raises(Unsupported, match="at least 4 blocks; this one has 3"),
+    ):
         KMedoids().prepare(wide(3), context)
 
 

@@ -12,10 +12,8 @@ from tokonomy_methods.tokens.match import (
     behind,
     both_ways,
     check_half,
-    each,
     mergeable,
     ordered,
-    ranked,
     still,
     strongest,
 )
@@ -96,14 +94,6 @@ def test_mergeable_leaves_the_rest_alone() -> None:
     assert groups.count == 4
 
 
-def test_ranked_sends_the_last_to_the_others() -> None:
-    # 0 (50 degrees) is nearest to 2 (85), 5 (200) to 3 (90)
-    groups = ranked(ANGLES, ENERGY_ORDER, 2)
-    assert groups.slot.tolist() == [[1, 2, 1, 0, 3, 0]]
-    assert groups.head.int().tolist() == [[0, 1, 1, 1, 1, 0]]
-    assert groups.count == 4
-
-
 def test_both_ways_by_hand() -> None:
     score = torch.tensor([[[0.1, 0.2, 0.3], [0.9, 0.1, 0.2], [0.4, 0.8, 0.6]]])
     # tokens 0 2 4 (even) and 1 3 5 (odd): 2 into 1; then, 2 being gone, 3 into 4
@@ -141,22 +131,15 @@ def test_one_token_stays_one(r: int) -> None:
         assert groups.count == 1
 
 
-def test_padding_neither_matches_nor_receives() -> None:
-    generator = torch.Generator().manual_seed(2)
-    metric = torch.randn(3, 12, 4, generator=generator)
-    mask = torch.rand(3, 12, generator=generator) < 0.6
-    mask[:, 0] = True
-    metric[~mask] = metric[:, :1].expand_as(metric)[~mask]  # padding like a real token
-    groups = each(lambda m: alternate(m, 3, 1), mask, metric)
-    assert groups.mask is not None
-    assert (groups.slot[~mask] == groups.count).all()
-    assert not groups.head[~mask].any()
-    for i, row in enumerate(mask):
-        alone = alternate(metric[i : i + 1, row], 3, 1)
-        assert groups.slot[i, row].tolist() == alone.slot[0].tolist()
-        assert groups.head[i, row].tolist() == alone.head[0].tolist()
-        assert groups.mask[i].sum() == alone.count
-        assert groups.mask[i, : alone.count].all()
+def test_half_precision_is_matched_as_the_same_numbers_in_full() -> None:
+    metric = torch.randn(4, 96, 16, generator=torch.Generator().manual_seed(3)).bfloat16()
+    order = torch.rand(4, 96, generator=torch.Generator().manual_seed(4)).argsort(-1)
+    for match in (
+        lambda m: alternate(m, 20, 1),
+        lambda m: ordered(m, order, 20),
+        lambda m: mergeable(m, order, 20),
+    ):
+        assert torch.equal(match(metric).slot, match(metric.float()).slot)
 
 
 @pytest.mark.parametrize("ratio", [0.49, 1.01, "0.9", True])

@@ -1,14 +1,17 @@
-"""What groups become, by hand; padding; nothing lost or made."""
+"""What groups become, by hand; padding refused; nothing lost or made."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from tokonomy.errors import Unsupported
 from tokonomy.families.vision.tokens import Batch, Tokens
 from tokonomy_methods.tokens import merge
-from tokonomy_methods.tokens.match import Groups, alternate, each
+from tokonomy_methods.tokens.match import Groups, alternate
 
 NO_BATCH = Batch(ids=torch.zeros(1), pixels=torch.zeros(1))
 GROUPS = Groups(
@@ -37,18 +40,31 @@ def test_by_size() -> None:
     assert out.size.tolist() == [[7, 4]]
 
 
-def test_mean_ignores_sizes_but_counts_them() -> None:
+def test_mean_ignores_sizes_and_leaves_none() -> None:
     out = merge.mean(tokens(), GROUPS)
     assert out.x.tolist() == [[[1, 1], [1, 1]]]
-    assert out.size is not None
-    assert out.size.tolist() == [[7, 4]]
+    assert out.size is None
 
 
 def test_first_merge_makes_sizes() -> None:
-    for merger in (merge.mean, merge.by_size, merge.heads_only):
-        size = merger(tokens(size=None), GROUPS).size
+    by_one = merge.by_weight(tokens(size=None), GROUPS, torch.ones(1, 4))
+    for size in (merge.by_size(tokens(size=None), GROUPS).size, by_one.size):
         assert size is not None
         assert size.tolist() == [[1, 3]]
+
+
+def test_sizes_are_counted_in_full_precision() -> None:
+    """Half precision knows no 257; 300 tokens in two groups, the second of 299."""
+    x = torch.ones(1, 300, 2, dtype=torch.bfloat16)
+    slot = torch.ones(1, 300, dtype=torch.int64)
+    slot[0, 0] = 0
+    out = merge.by_size(tokens(x, size=None), Groups(slot=slot, count=2))
+    assert out.x.dtype == torch.bfloat16
+    assert out.sizes().dtype == torch.float32
+    assert out.sizes().tolist() == [[1, 299]]
+    again = merge.by_size(out, Groups(slot=torch.zeros(1, 2, dtype=torch.int64), count=1))
+    assert again.x.dtype == torch.bfloat16
+    assert again.sizes().tolist() == [[300]]
 
 
 def test_by_weight() -> None:
@@ -61,16 +77,14 @@ def test_by_weight() -> None:
 
 def test_heads_stay_as_they_are() -> None:
     assert merge.heads(GROUPS).tolist() == [[1, 2]]
-    kept, left = merge.heads_only(tokens(), GROUPS), merge.dropped(tokens(), GROUPS)
-    assert kept.x.tolist() == left.x.tolist() == [[[1, 1], [0, 5]]]
-    assert kept.size is not None
-    assert left.size is not None
-    assert kept.size.tolist() == [[7, 4]]
-    assert left.size.tolist() == [[7, 2]]
+    kept = merge.heads_only(tokens(), GROUPS)
+    assert kept.x.tolist() == [[[1, 1], [0, 5]]]
+    assert kept.size is None
 
 
-def test_dropping_leaves_sizes_implicit() -> None:
-    assert merge.dropped(tokens(size=None), GROUPS).size is None
+def test_groups_without_leading_tokens_have_no_heads() -> None:
+    with pytest.raises(ValueError, match="no leading tokens"):
+        merge.heads(Groups(slot=GROUPS.slot, count=2))
 
 
 @pytest.mark.parametrize(("unmerged", "factor"), [(True, 6 / 5), (False, 6 / 2**0.5)])
@@ -93,30 +107,17 @@ def test_nothing_is_lost_over_many_merges() -> None:
     torch.testing.assert_close(now.x[:, 0], x[:, 0])
 
 
-def _by_own_norm(of: Tokens, groups: Groups) -> Tokens:
-    return merge.by_norm(of, groups, unmerged=True)
+def _by_weight(of: Tokens, groups: Groups) -> Tokens:
+    return merge.by_weight(of, groups, of.sizes())
 
 
 @pytest.mark.parametrize(
-    "merger", [merge.by_size, merge.mean, merge.heads_only, merge.dropped, _by_own_norm]
+    "merger", [merge.by_size, merge.mean, merge.heads_only, merge.by_norm, _by_weight]
 )
-def test_padding_changes_nothing(merger: object) -> None:
-    assert callable(merger)
-    generator = torch.Generator().manual_seed(4)
-    x = torch.randn(3, 14, 5, generator=generator)
-    size = torch.randint(1, 4, (3, 14), generator=generator).float()
-    mask = torch.arange(14) < torch.tensor([[14], [5], [9]])
-    padded, alone = (
-        tokens(x, size, mask),
-        [tokens(x[i, r][None], size[i, r][None]) for i, r in enumerate(mask)],
-    )
-    for _ in range(2):
-        groups = each(lambda m: alternate(m, 3, 1), padded.mask, padded.x)
-        padded = merger(padded, groups)
-        alone = [merger(one, alternate(one.x, 3, 1)) for one in alone]
-    assert padded.mask is not None
-    assert padded.x.isfinite().all()
-    for i, one in enumerate(alone):
-        assert padded.mask[i].sum() == one.length
-        torch.testing.assert_close(padded.x[i, : one.length], one.x[0])
-        torch.testing.assert_close(padded.sizes()[i, : one.length], one.sizes()[0])
+@pytest.mark.parametrize("size", [SIZE, None])
+def test_padded_tokens_are_not_merged(
+    merger: Callable[[Tokens, Groups], Tokens], size: Tensor | None
+) -> None:
+    mask = torch.tensor([[True, True, True, False]])
+    with pytest.raises(Unsupported, match="padded tokens cannot be merged"):
+        merger(tokens(size=size, mask=mask), GROUPS)

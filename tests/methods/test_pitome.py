@@ -21,7 +21,7 @@ def test_energy_by_hand() -> None:
     got = energy(3 * circle(0, 60, 180), 0.5)[0].tolist()
     low, lower = math.exp(-1.0) - 1, math.exp(-1.5) - 1
     assert got == pytest.approx(
-        [(0.5 + 0 + lower) / 3, (0 + 0.5 + low) / 3, (lower + low + 0.5) / 3]
+        [(0.5 + 0 + lower) / 3, (0 + 0.5 + low) / 3, (lower + low + 0.5) / 3], abs=1e-6
     )
 
 

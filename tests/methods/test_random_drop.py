@@ -1,15 +1,15 @@
 """Random drop: same places and counts as Top-K, chance decided by seed and sample."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
 from tokonomy.families.vision.model import VisionModel
-from tokonomy.families.vision.tokens import Batch, Tokens
-from tokonomy_methods.tokens import select
-from tokonomy_methods.tokens.score import uniform
-from tokonomy_methods.vision.random_drop import RandomDrop
+from tokonomy.families.vision.tokens import Batch
+from tokonomy_methods.vision.random_drop import RandomDrop, orders, rows
 
 
 def run(model: VisionModel, method: RandomDrop, batch: Batch, seed: int) -> torch.Tensor:
@@ -31,9 +31,11 @@ def test_the_sample_id_decides_not_the_place_in_the_batch(model: VisionModel, ba
 
 
 @torch.inference_mode()
-def test_dropping_at_the_input_keeps_raster_order(model: VisionModel, batch: Batch) -> None:
+def test_dropping_at_the_input_keeps_the_head_of_the_order(
+    model: VisionModel, batch: Batch
+) -> None:
     whole = model.encoder.embeddings(batch.pixels)
-    scores = uniform(9, batch.ids, 0, 64)
+    order = orders(64, 9)[rows(batch.ids, 9)]
     seen: list[torch.Tensor] = []
     hook = model.layers[0].layernorm_before.register_forward_hook(
         lambda _, inputs, __: seen.append(inputs[0])
@@ -42,9 +44,29 @@ def test_dropping_at_the_input_keeps_raster_order(model: VisionModel, batch: Bat
     hook.remove()
     front = model.specials
     for sample in range(len(batch)):
-        best = sorted(sorted(range(64), key=lambda i: -float(scores[sample, i]))[:16])
-        kept = [*range(front), *(front + i for i in best)]
-        torch.testing.assert_close(seen[0][sample], whole[sample, kept])
+        kept = [*range(front), *(front + int(i) for i in order[sample, :16])]
+        assert torch.equal(seen[0][sample], whole[sample, kept])
+
+
+@torch.inference_mode()
+def test_later_stages_keep_the_head_of_what_is_left(
+    model: VisionModel, plain: Any, batch: Batch
+) -> None:
+    front, order = model.specials, orders(64, 3)[rows(batch.ids, 3)]
+    wanted = []
+    for image, ranks in zip(batch.pixels, order.tolist(), strict=True):
+        x, left = plain.embed(image[None]), list(range(64))
+        for index in range(8):
+            x, _, _ = plain.attend(index, x)
+            if index in (2, 4, 6):
+                stay = set(ranks[: {2: 32, 4: 16, 6: 8}[index]])
+                places = [place for place, patch in enumerate(left) if patch in stay]
+                x = x[:, [*range(front), *(front + place for place in places)]]
+                left = [left[place] for place in places]
+            x = plain.mlp(index, x)
+        wanted.append(plain.classify(x))
+    logits = run(model, RandomDrop(keep=0.5), batch, 3)
+    torch.testing.assert_close(logits, torch.cat(wanted), rtol=1e-4, atol=1e-4)
 
 
 def test_where_is_one_of_two() -> None:
@@ -52,9 +74,28 @@ def test_where_is_one_of_two() -> None:
         RandomDrop(where="middle")  # type: ignore[arg-type]
 
 
-def test_every_patch_is_dropped_about_as_often() -> None:
-    x = torch.arange(64.0)[None, :, None].expand(2000, -1, -1)
-    state = Tokens(x=x, specials=0, batch=Batch(ids=torch.arange(2000), pixels=x))
-    kept = select.keep(state, select.top(uniform(5, state.batch.ids, 3, 64), 16, "raster")).x
-    times = torch.bincount(kept.flatten().long(), minlength=64)
-    assert (times - 500).abs().max() < 5 * (2000 * 0.25 * 0.75) ** 0.5
+def test_orders_are_permutations_that_only_the_seed_decides() -> None:
+    table = orders(64, 5)
+    assert torch.equal(table.sort(-1).values, torch.arange(64).expand(1024, -1))
+    assert torch.equal(table, orders(64, 5))
+    assert not (table == orders(64, 6)).all(1).any()
+    assert torch.equal(orders(16, -1), orders(16, -1 % 2**63))
+
+
+def test_every_patch_is_kept_about_as_often() -> None:
+    table = orders(64, 5)
+    for kept in (4, 16, 48):
+        times = torch.bincount(table[:, :kept].flatten(), minlength=64)
+        share = kept / 64
+        assert (times - 1024 * share).abs().max() < 5 * (1024 * share * (1 - share)) ** 0.5
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**63, -1])
+def test_samples_are_spread_over_the_orders(seed: int) -> None:
+    ids = torch.arange(4096)
+    row = rows(ids, seed)
+    times = torch.bincount(row, minlength=1024)
+    assert len(times) == 1024
+    assert times.min() >= 2
+    assert times.max() <= 6
+    assert torch.equal(rows(ids[[900, 3]], seed), row[[900, 3]])

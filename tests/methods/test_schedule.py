@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tokonomy.errors import BadParameter
+from tokonomy.errors import BadParameter, Unsupported
 from tokonomy_methods.tokens.schedule import (
     capped,
     ceil_of_current,
@@ -15,6 +15,7 @@ from tokonomy_methods.tokens.schedule import (
     floor_of_original,
     lengths,
     per_block,
+    stages,
 )
 
 
@@ -47,13 +48,20 @@ def test_rates_are_decimals_not_binary_fractions() -> None:
 @pytest.mark.parametrize(
     ("keep", "fused", "counts"),
     [  # [calc]
-        (0.7, True, (139, 99, 71)),
+        (0.7, True, (138, 98, 70)),  # 139, 99 and 71 with the fused token
         (0.7, False, (138, 97, 68)),
         (1.0, True, (196, 196, 196)),
     ],
 )
 def test_ceil_of_current(keep: float, fused: bool, counts: tuple[int, ...]) -> None:
     assert ceil_of_current(keep, 196, fused=fused) == counts
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_three_stages_need_four_blocks(blocks: int) -> None:
+    with pytest.raises(Unsupported, match=f"at least 4 blocks; this one has {blocks}"):
+        stages(0.5, 64, blocks)
+    assert stages(0.5, 64, 4) == {1: 32, 2: 16, 3: 8}
 
 
 def test_compounding() -> None:

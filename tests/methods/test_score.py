@@ -4,9 +4,6 @@ import pytest
 import torch
 
 from tokonomy_methods.tokens.score import (
-    _mix,
-    _shift,
-    _wrap,
     class_attention,
     emphasise,
     flat_patches,
@@ -14,7 +11,6 @@ from tokonomy_methods.tokens.score import (
     propagate,
     received,
     telling_heads,
-    uniform,
 )
 
 
@@ -87,42 +83,3 @@ def test_patches_may_be_oblong() -> None:
 def test_pixel_variance_by_hand() -> None:
     pixels = torch.tensor([[[[1.0, 3.0, 5.0, 5.0]]]])
     assert pixel_variance(pixels, (1, 2)).tolist() == [[2.0, 0.0]]
-
-
-def test_uniform_depends_on_the_sample_not_on_its_batch() -> None:
-    ids = torch.tensor([4, 900, 17])
-    drawn = uniform(3, ids, 2, 50)
-    assert drawn.shape == (3, 50)
-    assert torch.equal(uniform(3, ids[1:2], 2, 50), drawn[1:2])
-    assert torch.equal(uniform(3, ids.flip(0), 2, 50), drawn.flip(0))
-    assert torch.equal(uniform(3, ids, 2, 20), drawn[:, :20])
-
-
-@pytest.mark.parametrize("other", [(4, 2), (3, 3), (-3, 2), (2**70 + 1, 2)])
-def test_uniform_changes_with_seed_and_layer(other: tuple[int, int]) -> None:
-    ids = torch.arange(8)
-    first, second = uniform(3, ids, 2, 64), uniform(other[0], ids, other[1], 64)
-    assert (first == second).float().mean() == 0
-
-
-def test_uniform_is_uniform_and_unrelated() -> None:
-    drawn = uniform(0, torch.arange(400), 5, 500)
-    assert 0 <= drawn.min()
-    assert drawn.max() < 1
-    counts = torch.histc(drawn.float(), bins=20, min=0, max=1)
-    expected = drawn.numel() / 20
-    chi2 = ((counts - expected) ** 2 / expected).sum()
-    assert chi2 < 43.8  # 99.9 % point of chi-square with 19 degrees of freedom
-    for other in (uniform(1, torch.arange(400), 5, 500), uniform(0, torch.arange(400), 6, 500)):
-        both = torch.stack([drawn.flatten(), other.flatten()])
-        assert torch.corrcoef(both)[0, 1].abs() < 0.01
-    neighbours = torch.stack([drawn[:, :-1].flatten(), drawn[:, 1:].flatten()])
-    assert torch.corrcoef(neighbours)[0, 1].abs() < 0.01
-    assert torch.corrcoef(drawn[:2])[0, 1].abs() < 0.2
-
-
-def test_uniform_follows_splitmix64() -> None:
-    # First outputs of SplitMix64 seeded with 0 are 0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, ...
-    state = torch.tensor([_wrap(0x9E3779B97F4A7C15), _wrap(2 * 0x9E3779B97F4A7C15)])
-    assert _mix(state).tolist() == [_wrap(0xE220A8397B1DCDAF), _wrap(0x6E789E6AA1B965F4)]
-    assert _shift(torch.tensor([-1]), 60).item() == 15

@@ -9,11 +9,17 @@ from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
 from tokonomy.families.vision.model import VisionModel
 from tokonomy.families.vision.tokens import Batch
+from tokonomy_methods.tokens.schedule import stages
 from tokonomy_methods.vision.zero_tprune import ZeroTPrune, unlike, votes
 
 
 def test_votes_fall_with_depth() -> None:
-    assert [votes(block, 12) for block in range(12)] == [50] * 3 + [10] * 6 + [1] * 3
+    assert [votes(block, 12) for block in range(12)] == [50] * 4 + [10] * 5 + [1] * 3
+
+
+@pytest.mark.parametrize("depth", [8, 12])
+def test_the_three_stages_are_shallow_middle_and_deep(depth: int) -> None:
+    assert [votes(block, depth) for block in stages(0.5, 64, depth)] == [50, 10, 1]
 
 
 def test_the_class_token_starts_with_the_root_of_the_length() -> None:
@@ -66,7 +72,7 @@ def straight(plain: Any, pixels: torch.Tensor, front: int, counts: dict[int, int
             alike = sorted(weak, key=lambda i: -float((keys[i] @ keys[strong].T).max()))
             gone = set(alike[: (n - counts[index]) // 4])
             left = [i for i in range(front + n) if i not in gone]
-            scores = rank(weights[0][:, left][:, :, left], 10 if index < 6 else 1)
+            scores = rank(weights[0][:, left][:, :, left], {2: 50, 4: 10, 6: 1}[index])
             best = sorted(range(front, len(left)), key=lambda i: -float(scores[i]))
             kept = sorted(best[: counts[index]])
             x = x[:, [*range(front), *(left[i] for i in kept)]]

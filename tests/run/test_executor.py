@@ -1,4 +1,5 @@
 import math
+import statistics
 import sys
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def test_progress_is_told_with_counts_and_time_left() -> None:
     assert [event.failed for event in events] == [0, 0, 0, 0, 1, 1, 2]
     assert events[0].left_s == 4.0
     assert events[-1].left_s == 0.0
-    assert events[4].left_s == pytest.approx(events[3].left_s / 3, rel=20)
+    assert events[1].left_s == 4.0
+    assert 0 < events[4].left_s < events[3].left_s
     assert (tally.done, tally.failed) == (3, 2)
     assert [record.cell for record in rows] == [job.cell for job in jobs]
     assert len({record.run_id for record in rows}) == 3
@@ -78,8 +80,8 @@ def test_the_reference_against_itself_agrees_with_itself(tiny: Tiny) -> None:
     assert quality.outputs_hash["method"] == quality.outputs_hash["reference"]  # type: ignore[union-attr]
     assert work.flops == work.reference_flops  # type: ignore[union-attr]
     ratios = [math.log(pair.method_ns / pair.reference_ns) for pair in timing.pairs]  # type: ignore[union-attr]
-    assert min(ratios) < 0.5
-    assert max(ratios) > -0.5
+    assert abs(statistics.median(ratios)) < 0.25
+    assert {flag.code for flag in record.flags} <= {"unconverged", "fresh-not-checked"}
 
 
 @pytest.mark.parametrize(

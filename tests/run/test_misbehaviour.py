@@ -65,6 +65,12 @@ ROWS: dict[str, tuple[str, str | None, Limits | None]] = {
     "remember": ("invalid", "faster-on-seen", None),
     "reuse_output": ("invalid", "aliased-output", None),
     "cheat_when_single": ("invalid", "outputs-differ", None),
+    "cheat_when_counted": ("invalid", "outputs-differ", None),
+    "change_reference": ("invalid", "reference-changed", None),
+    "slow_reference": ("invalid", "reference-slowed", None),
+    "answer_by_name": ("invalid", "ignores-input", None),
+    "lazy": ("invalid", "not-a-tensor", None),
+    "change_kernel": ("invalid", "settings-changed", None),
 }
 
 
@@ -120,6 +126,25 @@ def test_a_good_run_holds_every_part(supervisor: Supervisor, tiny: Tiny) -> None
     assert record.quality.outputs["method"] == record.quality.outputs["reference"]
     assert len(record.quality.outputs["coarse"]) == tiny.task.samples
     assert record.energy.reason == "no-energy-meter"
+
+
+def test_memory_is_what_the_method_takes(supervisor: Supervisor, tiny: Tiny) -> None:
+    """Neither library pages of a first call, nor less because it was taken in ``prepare``."""
+    rise = {}
+    for act in ("good", "hoard"):
+        memory = run(tiny.job(act=act), supervisor).memory
+        assert not isinstance(memory, Missing)
+        rise[act] = (memory.peak_bytes - memory.baseline_bytes) / 2**20
+    assert rise["good"] < 4
+    assert 62 < rise["hoard"] < 70
+
+
+def test_weights_of_its_own_are_not_few_tokens(supervisor: Supervisor, tiny: Tiny) -> None:
+    whole, half = (run(tiny.job(act=act), supervisor) for act in ("copied_weights", "half_copied"))
+    assert (whole.status, half.status) == ("ok", "ok"), (whole.detail, half.detail, half.log)
+    assert isinstance(whole.work, Missing)
+    assert whole.work.reason == "uncounted-method"
+    assert "tokens-undercounted" in [flag.code for flag in half.flags]
 
 
 def test_a_long_log_is_cut_in_the_middle_and_stripped(supervisor: Supervisor, tiny: Tiny) -> None:

@@ -81,8 +81,13 @@ def test_keys_are_stable_and_differ_between_cells(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"measuring": {"threads": 2}}, {"params": {"tome": [{"r": 3}, {"r": 4}]}}],
-    ids=["seed", "threads", "params"],
+    [
+        {"seed": 1},
+        {"measuring": {"threads": 2}},
+        {"measuring": {"half_width": 0.02}},
+        {"params": {"tome": [{"r": 3}, {"r": 4}]}},
+    ],
+    ids=["seed", "threads", "precision asked for", "params"],
 )
 def test_whatever_changes_the_result_changes_the_key(tiny: Tiny, changes: dict[str, Any]) -> None:
     before = {job.cell.key for job in expand(suite(tiny)) if job.cell.method.id == "tome"}
@@ -98,8 +103,14 @@ def test_other_data_other_weights_and_another_device_change_the_key(
     images = write_images(tmp_path / "others", each=5, seed=9)
     task = f"imagefolder:{images}"
     assert not before & {job.cell.key for job in expand(suite(tiny, tasks=[task]))}
-    monkeypatch.setattr(plan, "_device_class", lambda device: "cpu: another x64")
-    assert not before & {job.cell.key for job in expand(suite(tiny))}
+    for name, value in (
+        ("_device_class", "cpu: another x64"),
+        ("_family_source", "0" * 64),
+        ("_libraries", {"torch": "0.1"}),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(plan, name, lambda *_, value=value: value)
+            assert not before & {job.cell.key for job in expand(suite(tiny))}, name
 
 
 @pytest.mark.parametrize(
@@ -135,18 +146,19 @@ def test_only_refuses_what_it_does_not_know(tiny: Tiny, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("options", "left"),
     [
-        ({}, [2]),
-        ({"retry_failed": True}, [1, 2]),
-        ({"fresh": True}, [0, 1, 2, 3]),
-        ({"fresh": True, "retry_failed": True}, [0, 1, 2, 3]),
+        ({}, [2, 4]),
+        ({"retry_failed": True}, [1, 2, 4]),
+        ({"fresh": True}, [0, 1, 2, 3, 4]),
+        ({"fresh": True, "retry_failed": True}, [0, 1, 2, 3, 4]),
     ],
 )
 def test_pending_skips_what_is_done(options: dict[str, bool], left: list[int]) -> None:
-    jobs = light_jobs(4, ("ok",))
+    jobs = light_jobs(5, ("ok",))
     statuses = {
-        jobs[0].cell.key: ("a", "ok"),
-        jobs[1].cell.key: ("b", "crash"),
-        jobs[3].cell.key: ("c", "unsupported"),
+        jobs[0].cell.key: ("a", "ok", None),
+        jobs[1].cell.key: ("b", "crash", "exited"),
+        jobs[3].cell.key: ("c", "unsupported", "not-supported"),
+        jobs[4].cell.key: ("d", "crash", "supervisor-lost"),
     }
     assert pending(jobs, statuses, **options) == tuple(jobs[i] for i in left)
 

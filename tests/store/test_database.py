@@ -105,8 +105,8 @@ def test_newest_run_of_a_cell(place: Path) -> None:
     with open_store(place) as store:
         store.add_all([second, first, other])
         assert store.statuses() == {
-            first.cell.key: (second.run_id, "oom"),
-            other.cell.key: (other.run_id, "ok"),
+            first.cell.key: (second.run_id, "oom", "oom-made-up"),
+            other.cell.key: (other.run_id, "ok", None),
         }
         assert {run.run_id for run in store.latest()} == {second.run_id, other.run_id}
         assert {run.run_id for run in store.latest(status="ok")} == {first.run_id, other.run_id}

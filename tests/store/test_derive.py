@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -12,6 +13,8 @@ from tokonomy.store.derive import derive
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL, Metric
 from tokonomy.store.record import Missing, Quality, Record, Timing, Work
 
+TINY = {"queries": 1.0, "keys": 1.0, "mlp": 5e-324, "masked": 0.0}
+
 
 def figures(record: Record) -> dict[str, Metric]:
     return {metric.name: metric for metric in derive(record)}
@@ -20,7 +23,8 @@ def figures(record: Record) -> dict[str, Metric]:
 def with_part(name: str, **changes: Any) -> Record:
     record = make_record()
     part = getattr(record, name).model_dump() | changes
-    return make_record(**{name: part})
+    scores = part["scores"]["method"] if name == "quality" else None
+    return make_record(**{name: part}, samples=len(scores) if scores else None)
 
 
 @pytest.mark.parametrize("status", ["ok", "crash"])
@@ -131,6 +135,15 @@ def test_energy_is_missing_with_its_reason() -> None:
         (with_part("quality", outputs={}), "agreement", "no-outputs"),
         (with_part("work", flops=0.0), "flops_ratio", "not-computable"),
         (with_part("work", reference_layers=[]), "tokens_kept", "not-computable"),
+        (with_part("work", layers=[]), "tokens_kept", "not-computable"),
+        (with_part("work", layers=[]), "effect", "not-computable"),
+        (with_part("work", reference_flops=5e-324), "flops_ratio", "not-computable"),
+        (with_part("work", reference_layers=[TINY]), "tokens_kept", "not-computable"),
+        (
+            with_part("quality", outputs={}, scores={"method": [1.0], "reference": [5e-324]}),
+            "retained",
+            "not-computable",
+        ),
         (
             with_part("quality", outputs={}, scores={"method": [1.0], "reference": [0.0]}),
             "retained",
@@ -146,11 +159,6 @@ def test_energy_is_missing_with_its_reason() -> None:
             "accuracy_drop_p",
             "scores-not-binary",
         ),
-        (
-            with_part("quality", outputs={}, scores={"method": [], "reference": []}),
-            "accuracy",
-            "no-samples",
-        ),
         (make_record(memory=Missing(reason="no-proc")), "peak_memory_bytes", "no-proc"),
     ],
 )
@@ -159,6 +167,43 @@ def test_what_cannot_be_told_has_a_reason(record: Record, name: str, reason: str
     assert found.reason == reason
     assert None in (found.value, found.low)
     assert found.value != 0
+
+
+def test_the_largest_amounts_stay_finite() -> None:
+    layer = dict.fromkeys(("queries", "keys", "mlp", "masked"), 9.9e17)
+    pair = {"batch": 0, "first": "method", "method_ns": 2**53 - 1, "reference_ns": 2**53 - 1}
+    record = make_record()
+    found = derive(record.model_copy(update={
+        "work": Work.model_validate(record.work.model_dump() | {
+            "layers": [layer] * 50, "reference_layers": [layer] * 50, "flops": 9.9e17}),
+        "timing": Timing.model_validate(record.timing.model_dump() | {
+            "pairs": [pair | {"block": at // 2} for at in range(1200)]}),
+    }))  # fmt: skip
+    for metric in found:
+        parts = [part for part in (metric.value, metric.low, metric.high) if part is not None]
+        assert all(math.isfinite(part) and part >= 0 for part in parts) or "drop" in metric.name
+    assert {metric.name: metric.value for metric in found}["tokens_kept"] == 1.0
+
+
+def test_signs_of_trouble_are_marked() -> None:
+    record = make_record(pairs=80)
+    assert isinstance(record.timing, Timing)
+    quiet = figures(record)
+    assert quiet["latency_separation"].text is None
+    pairs = [pair.model_dump() for pair in record.timing.pairs]
+    two = [pair | {"method_ns": 3 * pair["method_ns"]} if at % 5 == 0 else pair
+           for at, pair in enumerate(pairs)]  # fmt: skip
+    assert figures(with_pairs(record, two))["latency_separation"].text == "bimodal"
+    slow = [pair | {"method_ns": 2 * pair["method_ns"]} if at < 40 else pair
+            for at, pair in enumerate(pairs)]  # fmt: skip
+    assert figures(with_pairs(record, slow))["ratio_autocorrelation"].text == "autocorrelated"
+    assert quiet["ratio_autocorrelation"].text is None
+
+
+def with_pairs(record: Record, pairs: list[dict[str, Any]]) -> Record:
+    assert isinstance(record.timing, Timing)
+    timing = Timing.model_validate(record.timing.model_dump() | {"pairs": pairs})
+    return record.model_copy(update={"timing": timing})
 
 
 def test_intervals_are_where_the_table_says() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tokonomy.errors import BadRecord, StoreReadOnly, UsageError
 from tokonomy.store import exchange, published
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, read_line
+from tokonomy.store.record import Quality
 
 GOOD = make_record(samples=8, pairs=10)
 LINE = GOOD.line()
@@ -25,6 +27,26 @@ def swap(old: str, new: str) -> Callable[[str], bytes]:
         return line.replace(old, new, 1).encode()
 
     return change
+
+
+def emptied(line: str) -> bytes:
+    """The same without any sample."""
+    document = json.loads(line)
+    for arms in (document["quality"]["scores"], document["quality"]["outputs"]):
+        arms.update({arm: [] for arm in arms})
+    return json.dumps(document).encode()
+
+
+def dated(line: str, started: str) -> bytes:
+    """The same of another time."""
+    return json.dumps(json.loads(line) | {"started": started}).encode()
+
+
+def raised(line: str) -> bytes:
+    """The same with one score above 1."""
+    document = json.loads(line)
+    document["quality"]["scores"]["coarse"][0] = 1.5
+    return json.dumps(document).encode()
 
 
 BAD = {
@@ -51,6 +73,13 @@ BAD = {
     "unreasoned": (swap('"status":"ok"', '"status":"oom"'), "has a reason"),
     "unaligned": (swap('"scores":{"coarse":[', '"scores":{"coarse":[1.0,'), "one score per sample"),
     "time": (swap('"started":"2026', '"started":"26'), "started"),
+    "no such day": (lambda line: dated(line, "2026-02-31T00:00:00Z"), "started"),
+    "future": (lambda line: dated(line, "9999-01-01T00:00:00Z"), "a time that has come"),
+    "endless flops": (swap('"flops":', '"flops":1e30,"x":'), "work"),
+    "endless cost": (swap('"load_s":0.21', '"load_s":1e308'), "costs"),
+    "score above 1": (lambda line: raised(line), "quality"),
+    "no scores": (lambda line: emptied(line), "quality"),
+    "samples": (swap('"samples":8,"source_hash"', '"samples":9,"source_hash"'), "cell"),
 }
 
 
@@ -129,7 +158,8 @@ def test_a_failing_export_keeps_the_old_file(tmp_path: Path) -> None:
 def test_another_record_of_the_same_id(tmp_path: Path) -> None:
     path = tmp_path / "changed.jsonl"
     new = make_record(seed=1, samples=8, pairs=10).line()
-    path.write_text(f"{new}\n{LINE.replace('made-up', 'changed', 1)}\n")
+    changed = LINE.replace('"suite":"made-up"', '"suite":"changed"')
+    path.write_text(f"{new}\n{changed}\n")
     with open_store(tmp_path / "store.sqlite") as store:
         store.add(GOOD)
         with pytest.raises(BadRecord, match=r"changed\.jsonl:2: run .* another record has this id"):
@@ -159,6 +189,46 @@ def test_a_missing_file(tmp_path: Path) -> None:
     with open_store(tmp_path / "store.sqlite") as store:
         with pytest.raises(UsageError, match="cannot be read"):
             import_files(store, [tmp_path / "nowhere.jsonl"])
+
+
+@pytest.mark.parametrize("line", [b'"' + b"\\a" * 2**19, b'"' + b"\\" * (2**20 + 1), b'["'])
+def test_an_open_string_is_one_piece(line: bytes) -> None:
+    """Its rest is looked at once, not once from each escape: a megabyte comes to an end."""
+    pieces = exchange._STRING_OR_BRACKET.findall(line)
+    assert pieces[-1] == line[line.index(b'"') :]
+    assert len(pieces) <= 2
+    with pytest.raises(BadRecord, match="expected one JSON object"):
+        read_line(line)
+
+
+def test_brackets_inside_strings_do_not_nest() -> None:
+    record = make_record(samples=8, pairs=10, suite='["\\' * 40)
+    assert read_line(record.line().encode()) == record
+
+
+@pytest.mark.parametrize("unreadable", [0, 3])
+def test_every_readable_sample_has_a_score(unreadable: int) -> None:
+    record = make_record(samples=8, pairs=10)
+    document = json.loads(record.line())
+    document["quality"]["unreadable"] = [f"image-{at}: cut" for at in range(unreadable)]
+    for arms in (document["quality"]["scores"], document["quality"]["outputs"]):
+        arms.update({arm: values[unreadable:] for arm, values in arms.items()})
+    assert isinstance(read_line(json.dumps(document).encode()).quality, Quality)
+    document["quality"]["unreadable"].append("image-7: cut")
+    with pytest.raises(BadRecord, match="every readable sample has a score: of 8 samples"):
+        read_line(json.dumps(document).encode())
+
+
+def test_a_clock_may_run_ahead_by_a_day() -> None:
+    now = datetime.now(UTC)
+    for hours, fine in ((23, True), (25, False)):
+        started = (now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        line = make_record(samples=8, pairs=10, started=started).line().encode()
+        if fine:
+            assert read_line(line).started == started
+        else:
+            with pytest.raises(BadRecord, match="a time that has come"):
+                read_line(line)
 
 
 def test_text_is_kept_as_it_came() -> None:

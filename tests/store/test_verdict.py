@@ -50,6 +50,7 @@ def test_outcomes(method: int, upper: int, lower: int, outcome: str) -> None:
     assert found.lower.run_id == records[2].run_id
     assert found.lower.tokens_kept < found.tokens_kept < found.upper.tokens_kept
     expected = stats.binomtest(max(method - upper, 0), max(abs(method - upper), 1)).pvalue
+    assert found.upper.p == found.upper.p_alone  # one setting
     assert found.upper.p == pytest.approx(expected if method != upper else 1.0)
     assert found.upper.difference.value == pytest.approx((method - upper) / N)
     assert found.upper.difference.n == N
@@ -110,6 +111,34 @@ def test_other_samples_are_not_compared() -> None:
     moved = other.model_copy(update={"cell": other.cell.model_copy(update={"task": task})})
     assert judged(method, moved).reason == "baseline-on-other-samples"
     assert judged(method, other).outcome == "beats"
+
+
+def test_other_unreadable_samples_are_not_compared() -> None:
+    """One unreadable sample in each run, but not the same: sample i is not the same sample."""
+    records = []
+    for method, right, bad in (("tome", 150, "a"), ("random-drop", 100, "b")):
+        record = run(method, 0.5, right)
+        assert isinstance(record.quality, Quality)
+        quality = record.quality.model_copy(update={"unreadable": [bad]})
+        records.append(record.model_copy(update={"quality": quality}))
+    assert judged(*records).reason == "baseline-on-other-samples"
+
+
+def test_p_is_corrected_over_the_settings_of_a_method() -> None:
+    baseline = run("random-drop", 0.5, 140)
+    settings = [run("tome", 0.5, right, seed=seed)
+                for seed, right in enumerate((146, 147, 140))]  # fmt: skip
+    found = verdicts(map(arm, [baseline, *settings, run("evit", 0.5, 146)]))
+    upper = [found[each.run_id]["random-drop"].upper for each in settings]
+    assert [match.tests for match in upper] == [3, 3, 3]
+    assert [match.p_alone for match in upper] == pytest.approx([2 / 2**6, 2 / 2**7, 1.0])
+    assert [match.p for match in upper] == pytest.approx([4 / 2**6, 6 / 2**7, 1.0])
+    outcomes = [found[each.run_id]["random-drop"].outcome for each in settings]
+    assert outcomes == ["no difference", "beats", "no difference"]
+    alone = run("tome", 0.5, 146)
+    assert judged(alone, baseline).outcome == "beats"
+    other_class = run("tome", 0.5, 140, scenario="offline")
+    assert judged(alone, baseline, other_class).upper.tests == 1
 
 
 def test_graded_scores_are_not_compared() -> None:

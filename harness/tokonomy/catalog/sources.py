@@ -14,13 +14,25 @@ from tokonomy.catalog.reading import code_without_card
 FOLLOWED = "tokonomy.families"
 
 
-def _imported(path: Path) -> Iterator[str]:
+def _imported(module: str, path: Path) -> Iterator[str]:
+    """Names of modules, and of what may be one, that a module's file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(module, path, node)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _base(module: str, path: Path, node: ast.ImportFrom) -> str:
+    """The module that a ``from`` names, its leading dots resolved."""
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    up = node.level - (path.name == "__init__.py")
+    parents = parts[: len(parts) - up]
+    return ".".join((*parents, node.module) if node.module else parents)
 
 
 def _file(module: str) -> Path | None:
@@ -31,18 +43,22 @@ def _file(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
+def _within(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
 def reached(module: str) -> dict[str, Path]:
     """Every module that ``module`` imports, itself included, within its package and families."""
-    own = module.partition(".")[0]
+    own = FOLLOWED if _within(module, FOLLOWED) else module.partition(".")[0]
     found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        inside = name.partition(".")[0] == own or name.startswith(FOLLOWED)
+        inside = _within(name, own) or _within(name, FOLLOWED)
         path = _file(name) if inside and name not in found else None
         if path is not None:
             found[name] = path
-            waiting.extend(_imported(path))
+            waiting.extend(_imported(name, path))
     return found
 
 

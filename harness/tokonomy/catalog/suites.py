@@ -13,35 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
+from tokonomy.store.record import Duration, Measuring, Positive
 
-Positive = Annotated[int, Field(ge=1)]
-Duration = Annotated[float, Field(gt=0, strict=False)]
 ScenarioRef = Annotated[str, Field(pattern=r"^(stream|offline:[1-9][0-9]{0,3})$")]
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class Measuring(_Table):
-    """How hard latency is measured.
-
-    Attributes:
-        threads: Threads of the timed passes.
-        warmup_calls, warmup_s: Least warm-up of each arm and shape; both hold.
-        min_pairs, max_pairs: Bounds of the number of pairs. Looking at the interval after 20 and
-            not after 10 keeps its coverage at 95 % in spite of the stopping rule.
-        max_s: Cap on the timed pass, seconds.
-        half_width: Stop when the ratio's relative 95 % half-width is at most this.
-    """
-
-    threads: Positive = 1
-    warmup_calls: Positive = 3
-    warmup_s: Duration = 0.1
-    min_pairs: Annotated[int, Field(ge=10)] = 20
-    max_pairs: Positive = 200
-    max_s: Duration = 20.0
-    half_width: Duration = 0.01
 
 
 class Limits(_Table):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -35,18 +35,30 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout; columns whose name starts with ``>`` are aligned to the right."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], elastic: Collection[str] = ()
+) -> None:
+    """A table on stdout; columns whose name starts with ``>`` are aligned to the right.
+
+    With ``elastic`` columns a row is one line: they give way, with an ellipsis, before any other.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        right = name.startswith(">")
-        table.add_column(name.removeprefix(">"), justify="right" if right else "left")
+        side: JustifyMethod = "right" if name.startswith(">") else "left"
+        firm = bool(elastic) and name not in elastic
+        table.add_column(name.removeprefix(">"), justify=side, no_wrap=firm)
     for row in rows:
-        table.add_row(*(Text(plain(value)) for value in row))
+        table.add_row(*(_cell(value, bool(elastic)) for value in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OFF_TERMINAL
     console.print(table)
+
+
+def _cell(value: object, one_line: bool) -> Text:
+    if one_line:
+        return Text(plain(value), no_wrap=True, overflow="ellipsis")
+    return Text(plain(value))
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:

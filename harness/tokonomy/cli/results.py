@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +42,53 @@ def setting(params: Mapping[str, Any]) -> str:
     )
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def varying(runs: Iterable[Run]) -> dict[str, frozenset[str]]:
+    """Parameters by method that tell its runs apart; all of them where it has only one setting."""
+    settings: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        seen = settings.setdefault(run.method, [])
+        if run.params not in seen:
+            seen.append(run.params)
+    return {method: _varying(seen) for method, seen in settings.items()}
+
+
+def _varying(settings: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    names = {name for each in settings for name in each}
+    if len(settings) == 1:
+        return frozenset(names)
+    first = settings[0]
+    return frozenset(
+        name for name in names if any(each.get(name) != first.get(name) for each in settings)
+    )
+
+
+def _warnings(run: Run) -> str:
+    words = [metric.text for name, metric in run.metrics.items() if name != "effect"]
+    return "".join(f", {word}" for word in words if word)
+
+
+def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
     of = run.metrics.get
+    params = {name: value for name, value in run.params.items()
+              if name in names and value is not None}  # fmt: skip
     scenario = run.scenario if run.batch_size == 1 else f"{run.scenario}:{run.batch_size}"
     return (
-        run.run_id[:8], run.method, setting(run.params), run.task, scenario,
+        run.run_id[:8], run.method, setting(params), run.task, scenario,
         _number(of("accuracy"), 1, 100), _interval(of("accuracy"), 1, 100),
         _number(of("retained"), 3), _number(of("tokens_kept"), 3),
         _number(of("latency_p50_ms"), 2), _number(of("speed_up"), 2), _interval(of("speed_up"), 2),
-        run.status if run.reason is None else f"{run.status}: {run.reason}",
+        (run.status if run.reason is None else f"{run.status}: {run.reason}") + _warnings(run),
     )  # fmt: skip
 
 
 def summary(runs: list[Run]) -> None:
-    """One line per run."""
+    """One line per run; of its parameters those that vary among the method's runs shown."""
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
                                           -_tokens(run), setting(run.params)))  # fmt: skip
-    print_table(_COLUMNS, (_row(run) for run in order))
+    names = varying(order)
+    print_table(
+        _COLUMNS, (_row(run, names[run.method]) for run in order), elastic=("setting", "status")
+    )
 
 
 def _tokens(run: Run) -> float:

@@ -36,6 +36,7 @@ class Outputs:
         indices: Places of the readable samples in the split, in order.
         predictions: One output per readable sample.
         logits_hash: SHA-256 over the raw outputs.
+        inputs_hash: SHA-256 over the inputs as they were fed, taken before each call.
         unreadable: Ids of the samples that could not be decoded, with the reason.
         raw: Raw outputs, float32 [samples, classes].
     """
@@ -43,12 +44,18 @@ class Outputs:
     indices: list[int]
     predictions: list[int]
     logits_hash: str
+    inputs_hash: str
     unreadable: list[str]
     raw: Tensor
 
 
 class Family(Protocol):
-    """The contract of one family; references to tasks and models are those of the command line."""
+    """The contract of one family; references to tasks and models are those of the command line.
+
+    A batch is a frozen dataclass of tensors with ``ids``, the places of its samples in the split
+    (int64 [B]), and has a length. A model has ``module``, whose ``parameters()`` are its weights,
+    and is called with a batch.
+    """
 
     id: str
     title: str

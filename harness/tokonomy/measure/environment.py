@@ -167,8 +167,16 @@ def _revision() -> tuple[str | None, bool | None]:
     return commit, None if changes is None else bool(changes)
 
 
+def _public(word: str) -> str:
+    """A word of the command line, relative to here or to home where it is below them."""
+    here, home = f"{Path.cwd()}/", f"{Path.home()}/"
+    for folder, short in ((here, ""), (home, "~/")):
+        word = word.replace(folder, short) if len(folder) > 2 else word
+    return word
+
+
 def harness(argv: Sequence[str] | None = None) -> Harness:
-    """Which code measures, and how it was called; the program's folder is left out."""
+    """Which code measures, and how it was called; private folders are left out."""
     commit, dirty = _revision()
     words = list(sys.argv if argv is None else argv)
     words[:1] = [Path(word).name for word in words[:1]]
@@ -177,5 +185,5 @@ def harness(argv: Sequence[str] | None = None) -> Harness:
         commit=commit,
         dirty=dirty,
         protocol=PROTOCOL,
-        argv=[word[:500] for word in words],
+        argv=[_public(word)[:500] for word in words],
     )

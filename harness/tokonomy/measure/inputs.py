@@ -34,6 +34,21 @@ def copied(batch: Any) -> Any:
     return replace(batch, **{name: value.clone() for name, value in tensors(batch)})
 
 
+def kept(output: object) -> object:
+    """A copy of a plain tensor; anything else as it is."""
+    return output.clone() if type(output) is Tensor else output
+
+
+def altered(batch: Any) -> Any:
+    """The same samples by name with other contents: mirrored, and moved by a third."""
+    changes = {
+        name: value.flip(-1).roll(max(1, value.shape[-1] // 3), -1)
+        for name, value in tensors(batch)
+        if value.is_floating_point()
+    }
+    return replace(batch, **changes)
+
+
 def equal(one: object, other: object) -> bool:
     """Whether two batches hold the same numbers, bit for bit."""
     pairs = zip(tensors(one), tensors(other), strict=True)

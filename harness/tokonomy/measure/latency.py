@@ -9,18 +9,18 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tokonomy.catalog.suites import Measuring
 from tokonomy.measure.clock import Clock
-from tokonomy.measure.inputs import Shape, shape
+from tokonomy.measure.inputs import Shape, kept, shape
 from tokonomy.measure.protocol import CHECK_EVERY
 from tokonomy.stats.estimate import half_width
 from tokonomy.stats.latency import ratio
-from tokonomy.store.record import Pair, Timing
+from tokonomy.store.record import Measuring, Pair, Timing
 
 Predict = Callable[[Any], Any]
 Arm = Literal["method", "reference"]
@@ -61,18 +61,19 @@ def _uncollected() -> Iterator[None]:
 def warm_up(
     arms: dict[Arm, Predict], batches: Sequence[Any], clock: Clock, measuring: Measuring
 ) -> Warmup:
-    """Call both arms equally often on every shape: at least a count and at least a time."""
-    shapes: dict[Shape, Any] = {shape(batch): batch for batch in batches}
+    """Call both arms equally often: every batch, every shape so many times, and so many seconds."""
+    shapes = [shape(batch) for batch in batches]
+    met: Counter[Shape] = Counter()
     begun, calls = clock.now(), 0
-    for number, batch in enumerate(shapes.values(), 1):
-        share = begun + int(measuring.warmup_s * _SECOND * number / len(shapes))
-        rounds = 0
-        while rounds < measuring.warmup_calls or clock.now() < share:
-            for predict in arms.values():
-                predict(batch)
-            clock.sync()
-            rounds += 1
-        calls += rounds
+    until = begun + int(measuring.warmup_s * _SECOND)
+    least = dict.fromkeys(shapes, measuring.warmup_calls)
+    while calls < len(batches) or not met >= Counter(least) or clock.now() < until:
+        place = calls % len(batches)
+        for predict in arms.values():
+            predict(batches[place])
+        clock.sync()
+        met[shapes[place]] += 1
+        calls += 1
     return Warmup(calls=calls, seconds=(clock.now() - begun) / _SECOND)
 
 
@@ -81,7 +82,8 @@ def _timed(predict: Predict, batch: object, clock: Clock) -> tuple[int, object]:
     start = clock.now()
     output = predict(batch)
     clock.sync()
-    return clock.now() - start, output
+    elapsed = clock.now() - start
+    return elapsed, kept(output)  # as it is now, before the other arm can run
 
 
 def _orders(rng: random.Random) -> Iterator[tuple[int, Arm]]:
@@ -138,7 +140,8 @@ def measure_pairs(
         clock: Reads nanoseconds.
         measuring: Warm-up, caps and target.
         rng: Draws which arm a block starts with.
-        seen: Gets arm, index of the batch and output after each pair, outside the timed region.
+        seen: Gets arm, index of the batch and the output as it was when the clock was read, after
+            each pair and outside the timed region.
     """
     arms: dict[Arm, Predict] = {"method": method, "reference": reference}
     gc.collect()

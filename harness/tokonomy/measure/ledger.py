@@ -23,7 +23,8 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
-from tokonomy.measure.protocol import STEADY_SAMPLES
+from tokonomy.measure.inputs import kept
+from tokonomy.measure.protocol import STEADY_SAMPLES, UNSEEN
 from tokonomy.store.record import Layer, Missing, Work
 
 aten = torch.ops.aten
@@ -171,11 +172,12 @@ def _computes(func: Any) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What one arm did for each sample; ``flops`` counts a multiply-add as two."""
+    """What one arm did and said for each sample; ``flops`` counts a multiply-add as two."""
 
     layers: list[list[Layer]]
     flops: list[int]
     uncounted: list[str]
+    outputs: list[Any]
 
     def steady(self) -> bool:
         """Whether every sample took the same."""
@@ -185,11 +187,12 @@ class Tally:
 def count(predict: Predict, batches: Iterable[Any], layers: Sequence[LayerWeights]) -> Tally:
     """Watch ``predict`` on batches of one sample each, until it is clear that all take the same."""
     watch = _Watch(layers)
-    tally = Tally(layers=[], flops=[], uncounted=[])
+    tally = Tally(layers=[], flops=[], uncounted=[], outputs=[])
     for batch in batches:
         watch.start()
         with watch:
-            predict(batch)
+            output = predict(batch)
+        tally.outputs.append(kept(output))
         tally.layers.append([counted.layer() for counted in watch.counts])
         tally.flops.append(watch.flops)
         if len(tally.flops) == STEADY_SAMPLES and tally.steady():
@@ -207,15 +210,28 @@ def _means(tally: Tally) -> list[Layer]:
 
 
 def work(method: Tally, reference: Tally) -> Work | Missing:
-    """Both arms side by side; missing where the reference itself was not seen to do anything."""
+    """Both arms side by side; missing where an arm was not seen to work with the model's weights.
+
+    A method that computes with weights of its own would count as no tokens at all, not as few.
+    """
     plain = _means(reference)
     if not all(layer.queries and layer.keys and layer.mlp for layer in plain):
         return Missing(reason="uncounted-model", detail="the model's own weights saw no rows")
+    ours = _means(method)
+    if not any(layer.queries for layer in ours) or not any(layer.mlp for layer in ours):
+        return Missing(reason="uncounted-method", detail="the model's own weights saw no rows")
     return Work(
         samples=len(method.flops),
-        layers=_means(method),
+        layers=ours,
         reference_layers=plain,
         flops=fmean(method.flops),
         reference_flops=fmean(reference.flops),
         uncounted=sorted({*method.uncounted, *reference.uncounted}),
     )
+
+
+def undercounted(found: Work) -> bool:
+    """Whether the arithmetic is far above what the counted tokens explain: weights were copied."""
+    pairs = zip(found.layers, found.reference_layers, strict=True)
+    shares = [max(a.queries / b.queries, a.keys / b.keys, a.mlp / b.mlp) for a, b in pairs]
+    return found.flops > UNSEEN * fmean(shares) * found.reference_flops

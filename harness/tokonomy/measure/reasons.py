@@ -44,7 +44,10 @@ _ENDINGS = {
     "not-restored": "The model was not left as it was found.",
     "weights-changed": "The method changed weights of the model and did not put them back.",
     "not-deterministic": "The same batch gave different outputs before and after timing.",
-    "outputs-differ": "Answers while timed differ from those of the quality pass.",
+    "outputs-differ": "Outputs while timed or counted differ from those of the quality pass.",
+    "ignores-input": "The same samples with other contents gave the very same outputs.",
+    "inputs-differ": "The arms were not fed the same inputs in the quality pass.",
+    "reference-changed": "The method changed what another, untouched instance of the model says.",
     "faster-on-seen": "Inputs met before run much faster than fresh ones: answers are kept.",
     "forked": "A copy of the process came back from the method; only the first may report.",
     "left-processes": "Processes that the method started were still running at its end.",
@@ -55,11 +58,16 @@ _MISSING = {
     "no-energy-meter": "No energy meter is available on this device.",
     "peak-not-resettable": "The kernel refused to reset the high-water mark of memory.",
     "peak-unreadable": "The kernel did not give the high-water mark of memory.",
+    "uncounted-method": "The method does not use the model's own weights: tokens are not seen.",
     "uncounted-model": "The model's own weights saw no rows, so tokens could not be counted.",
 }
 _FLAGS = {
     "answers-flipped": "Some answers differ between the timed and the quality pass, within bounds.",
     "unconverged": "Timing stopped at a cap, before the interval was as narrow as asked.",
+    "reference-slowed": "The reference ran much slower while the method was in place.",
+    "slower-on-fresh": "Inputs never met before took longer than those met before.",
+    "fresh-not-checked": "Too few inputs were left to see whether answers are kept.",
+    "tokens-undercounted": "More arithmetic was done than the counted tokens explain.",
     "directory-changed": "The method changed the working directory.",
 }
 

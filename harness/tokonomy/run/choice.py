@@ -11,6 +11,7 @@ from tokonomy.store.rows import Run
 
 _GUESS_S = 4.0  # a run of an embedded model on two cores, where nothing is known
 _FINAL = ("ok", "unsupported")  # would end the same way again
+_OURS = ("supervisor-lost", "raise-in-harness")  # says nothing about the cell
 
 
 def _names(job: Job) -> dict[str, Collection[str]]:
@@ -52,20 +53,22 @@ def only(jobs: Sequence[Job], wanted: str) -> tuple[Job, ...]:
 
 def pending(
     jobs: Iterable[Job],
-    statuses: Mapping[str, tuple[str, str]],
+    statuses: Mapping[str, tuple[str, str, str | None]],
     *,
     retry_failed: bool = False,
     fresh: bool = False,
 ) -> tuple[Job, ...]:
     """The runs still to make, by the status of each cell's newest run.
 
-    A failure is kept as the cell's result until ``retry_failed`` asks again.
+    A failure is kept as the cell's result until ``retry_failed`` asks again; one of the harness
+    itself is no result and is always tried again.
     """
 
     def wanted(job: Job) -> bool:
         if fresh or job.cell.key not in statuses:
             return True
-        return retry_failed and statuses[job.cell.key][1] not in _FINAL
+        _, status, reason = statuses[job.cell.key]
+        return reason in _OURS or (retry_failed and status not in _FINAL)
 
     return tuple(job for job in jobs if wanted(job))
 

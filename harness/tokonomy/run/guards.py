@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tokonomy.measure.inputs import copied, equal
-from tokonomy.measure.protocol import SAME
+from tokonomy.measure.protocol import AGREE, SAME
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.job import FORKED
 from tokonomy.store.record import Flag
@@ -33,8 +33,21 @@ def _settings() -> dict[str, object]:
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         "matmul precision": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.enabled,
+        "attention kernels": _kernels(),
+        "autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
+        "processors": os.sched_getaffinity(0),
         "flush denormal": float(torch.tensor(1e-40) * 1) == 0.0,
     }
+
+
+def _kernels() -> tuple[bool, ...]:
+    """Attention kernels that may be used; named after CUDA, and obeyed on every device."""
+    allowed: Any = torch.backends.cuda
+    return (
+        allowed.flash_sdp_enabled(),
+        allowed.mem_efficient_sdp_enabled(),
+        allowed.math_sdp_enabled(),
+    )
 
 
 def _generators() -> dict[str, object]:
@@ -47,19 +60,33 @@ def _generators() -> dict[str, object]:
     }
 
 
+def _threads() -> set[threading.Thread]:
+    """Threads alive, without the monitors of progress bars, which libraries start by themselves."""
+    alive = threading.enumerate()
+    return {each for each in alive if not type(each).__module__.startswith("tqdm")}
+
+
 class Surroundings:
     """This process as it was; ``check`` raises ``Ended`` where a method changed it."""
 
     def __init__(self, folder: Path) -> None:
         """Take the state as it is now."""
         self._folder, self._pid = folder, os.getpid()
-        self._threads = set(threading.enumerate())
+        self._threads = _threads()
         self._directory = Path.cwd()
         self.renew()
 
     def renew(self) -> None:
         """Take the state again, after the harness itself changed it."""
         self._settings, self._generators = _settings(), _generators()
+
+    @contextmanager
+    def ours(self) -> Iterator[None]:
+        """Whatever changes inside is the harness's own doing."""
+        before = _threads()
+        yield
+        self._threads |= _threads() - before
+        self.renew()
 
     def alone(self) -> None:
         """End this process at once if it is a copy that a method made."""
@@ -100,7 +127,7 @@ class Surroundings:
     def close(self) -> None:
         """Raise if something that a method started is still there."""
         self.check()
-        left = set(threading.enumerate()) - self._threads
+        left = _threads() - self._threads
         if left:
             raise Ended("invalid", "left-threads", ", ".join(thread.name for thread in left))
         if (self._folder / FORKED).exists():
@@ -157,6 +184,14 @@ class Careful:
 def same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same numbers, NaN equal to itself."""
     return bool(torch.equal(one.nan_to_num(), other.nan_to_num()))
+
+
+def agree(one: Tensor, other: Tensor) -> list[bool]:
+    """Whether each sample's logits agree, apart from what another batch size does to them."""
+    share = max(AGREE, 8 * torch.finfo(one.dtype).eps)
+    gap = (one.float() - other.float()).abs().amax(1)
+    found: list[bool] = (gap <= share * other.float().abs().amax(1).clamp(min=1e-6)).tolist()
+    return found
 
 
 def close(one: Tensor, other: Tensor) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from tokonomy.catalog.suites import Limits, Measuring
+from tokonomy.catalog.suites import Limits
 from tokonomy.errors import BadRecord
 from tokonomy.store.record import (
     Cell,
@@ -34,7 +34,6 @@ class Job(Part):
 
     cell: Cell
     suite: Text | None
-    measuring: Measuring
     limits: Limits
 
 

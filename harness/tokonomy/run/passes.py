@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,24 +16,28 @@ from torch import Tensor
 from tokonomy.families.contract import Outputs
 from tokonomy.measure import ledger
 from tokonomy.measure.clock import clock_for
-from tokonomy.measure.inputs import copied, equal
+from tokonomy.measure.inputs import altered, copied, equal
 from tokonomy.measure.latency import Arm, measure_pairs
 from tokonomy.measure.protocol import (
-    FLIPS,
+    DIFFERING,
+    DIFFERING_LEAST,
     FRESH_CALLS,
     FRESH_LEAST,
     FRESH_RATIO,
+    FRESH_SLOWER,
     LEDGER_SAMPLES,
+    PLAIN_CALLS,
+    PLAIN_S,
     REFERENCE_SAMPLES,
     TIMED_BATCHES,
     TIMED_SAMPLES,
 )
 from tokonomy.run.bench import Bench
 from tokonomy.run.ending import Ended
-from tokonomy.run.guards import Careful, Predict
+from tokonomy.run.guards import Careful, Predict, agree
 from tokonomy.store.record import Flag, Missing, Quality, Timing, Work
 
-Answers = dict[int, list[int]]
+Answers = dict[int, Tensor]  # logits [classes] of each sample, as first given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,7 @@ def latency(
         reference,
         batches,
         clock=clock_for(bench.job.cell.device),
-        measuring=bench.job.measuring,
+        measuring=bench.job.cell.measuring,
         rng=random.Random(bench.job.cell.key),
         seen=seen,
     )
@@ -108,28 +113,38 @@ def latency(
 
 
 def _note(answers: Answers, batch: Any, logits: Tensor) -> None:
-    """Keep what was answered for each sample."""
-    for sample, answer in zip(batch.ids.tolist(), logits.argmax(1).tolist(), strict=True):
-        answers.setdefault(sample, []).append(answer)
+    """Keep what was first answered for each sample; later the same batch must give the same."""
+    samples = batch.ids.tolist()
+    first = torch.stack([answers.setdefault(*pair) for pair in zip(samples, logits, strict=True)])
+    if not all(agree(logits, first)):
+        raise Ended("invalid", "not-deterministic", "a timed batch was answered in two ways")
 
 
-def check_fresh(predict: Predict, batches: Batches) -> None:
-    """Raise if the method is much faster on inputs it met before: it keeps answers.
+def seconds(predict: Predict, batch: object) -> list[float]:
+    """How long each of a few calls took."""
+    taken: list[float] = []
+    while len(taken) < 3 or (len(taken) < PLAIN_CALLS and sum(taken) < PLAIN_S):
+        taken.append(_seconds(predict, batch))
+    return taken
 
-    Three calls in four must be slower by ``FRESH_RATIO``: a lookup is, noise is not.
+
+def check_fresh(predict: Predict, batches: Batches) -> list[Flag]:
+    """Compare inputs met before with fresh ones; raise if those run much faster: answers are kept.
+
+    Three calls in four must be slower by a ratio: a lookup is, noise is not. Nothing but the
+    method's own function is timed.
     """
     if len(batches.fresh) < FRESH_LEAST:
-        return
+        return [Flag(code="fresh-not-checked", detail=f"{len(batches.fresh)} fresh inputs")]
     ratios = []
     for number, fresh in enumerate(batches.fresh):
         seen_s = _seconds(predict, batches.timed[number % len(batches.timed)])
         ratios.append(_seconds(predict, fresh) / seen_s)
-    if sorted(ratios)[len(ratios) // 4] > FRESH_RATIO:
-        raise Ended(
-            "invalid",
-            "faster-on-seen",
-            f"fresh inputs take {statistics.median(ratios):.1f} times as long",
-        )
+    low = sorted(ratios)[len(ratios) // 4]
+    detail = f"fresh inputs take {statistics.median(ratios):.1f} times as long"
+    if low > FRESH_RATIO:
+        raise Ended("invalid", "faster-on-seen", detail)
+    return [Flag(code="slower-on-fresh", detail=detail)] if low > FRESH_SLOWER else []
 
 
 def _seconds(predict: Predict, batch: object) -> float:
@@ -138,21 +153,43 @@ def _seconds(predict: Predict, batch: object) -> float:
     return time.perf_counter() - begun
 
 
-def count_work(bench: Bench, method: Predict, reference: Any) -> Work | Missing:
-    """Tokens and arithmetic of both arms, sample by sample."""
+def check_input(method: Predict, reference: Predict, batch: Any) -> None:
+    """Raise if the same samples with other contents get the very same outputs, bit for bit.
+
+    Contents that the reference itself cannot tell apart are no proof.
+    """
+    other = altered(batch)
+    if torch.equal(reference(other), reference(batch)):
+        return
+    if torch.equal(method(other), method(batch)):
+        raise Ended("invalid", "ignores-input")
+
+
+def count_work(bench: Bench, method: Predict, reference: Any) -> tuple[Work | Missing, Answers]:
+    """Tokens and arithmetic of both arms, sample by sample, and what the method answered."""
     family = bench.family
     indices = [place.start for place in spread(len(bench.data), 1, LEDGER_SAMPLES)]
     singles = list(family.batches(bench.model, bench.data, 1, indices=indices))
     ours = ledger.count(method, singles, family.layers(bench.model))
     plain = ledger.count(reference, singles[:REFERENCE_SAMPLES], family.layers(reference))
     bench.around.check()
-    return ledger.work(ours, plain)
+    answers: Answers = {}
+    for batch, output in zip(singles, ours.outputs, strict=False):
+        _note(answers, batch, family.validate(output, batch, bench.model))
+    return ledger.work(ours, plain), answers
+
+
+def undercounted(work: Work | Missing) -> list[Flag]:
+    """A flag if weights other than the model's did part of the work."""
+    if isinstance(work, Missing) or not ledger.undercounted(work):
+        return []
+    return [Flag(code="tokens-undercounted")]
 
 
 def judge(
-    bench: Bench, method: Predict, reference: Any, answers: Answers
+    bench: Bench, method: Predict, reference: Any, passes: Mapping[str, Answers]
 ) -> tuple[Quality, list[Flag]]:
-    """The whole split through every arm; a flag if answers while timed were not quite the same.
+    """The whole split through every arm; flags where answers in other passes were not the same.
 
     The method's arm runs here and the others beside it: on small models two arms with a core each
     are quicker than one arm with two, and far quicker on a machine with other work to do.
@@ -163,7 +200,10 @@ def judge(
         others = beside.submit(_plain, bench, reference, torch.get_num_threads())
         arms = {"method": family.evaluate(careful, bench.model, data)}
         arms |= others.result()
-    flags = _flips(dict(zip(careful.ids, arms["method"].predictions, strict=True)), answers)
+    if len({outputs.inputs_hash for outputs in arms.values()}) > 1:
+        raise Ended("invalid", "inputs-differ")
+    said = dict(zip(arms["method"].indices, arms["method"].raw, strict=True))
+    flags = [flag for name, answers in passes.items() for flag in _compare(name, said, answers)]
     quality = Quality(
         metric=family.metric,
         outputs={arm: outputs.predictions for arm, outputs in arms.items()},
@@ -185,11 +225,16 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
         }
 
 
-def _flips(said: dict[int, int], answers: Answers) -> list[Flag]:
-    """Compare answers while timed with those of the quality pass; raise if too many differ."""
-    times = [(said[sample], answer) for sample, given in answers.items() for answer in given]
-    flips = sum(one != other for one, other in times)
-    detail = f"{flips} of {len(times)}"
-    if flips > FLIPS * len(times):
+def _compare(name: str, said: Answers, answers: Answers) -> list[Flag]:
+    """Compare a pass's logits with those of the quality pass; raise if too many differ."""
+    ours = torch.stack(list(answers.values())).cpu()
+    others = torch.stack([said[sample] for sample in answers]).to(ours.dtype)
+    differing = agree(ours, others).count(False)
+    if differing >= DIFFERING_LEAST and differing > DIFFERING * len(ours):
+        detail = f"{differing} of {len(ours)} samples in the {name} pass"
         raise Ended("invalid", "outputs-differ", detail)
-    return [Flag(code="answers-flipped", detail=detail)] if flips else []
+    flips = int((ours.argmax(1) != others.argmax(1)).sum())
+    if not differing and not flips:
+        return []
+    detail = f"{name} pass: {flips} answers and {differing} outputs differ, of {len(ours)}"
+    return [Flag(code="answers-flipped", detail=detail)]

@@ -15,14 +15,15 @@ from typing import Any
 
 from tokonomy.catalog.cards import MethodCard
 from tokonomy.catalog.registry import catalogue
+from tokonomy.catalog.sources import source_hash
 from tokonomy.catalog.suites import Selection, Suite
 from tokonomy.errors import BadCard, BadParameter, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
-from tokonomy.measure.environment import device_class
+from tokonomy.measure.environment import device_class, software
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.run.job import Job
-from tokonomy.store.record import Cell, MethodRef, ModelRef, Scenario, TaskRef, content_hash
+from tokonomy.store.record import Cell, MethodRef, ModelRef, Scenario, TaskRef, cell_key
 
 Setting = tuple[str, dict[str, Any]]
 
@@ -52,7 +53,7 @@ def expand(suite: Suite) -> tuple[Job, ...]:
                 cell = _cell(suite, place, _method(method, json.dumps(params, sort_keys=True)))
                 jobs.setdefault(
                     cell.key,
-                    Job(cell=cell, suite=suite.id, measuring=suite.measuring, limits=suite.limits),
+                    Job(cell=cell, suite=suite.id, limits=suite.limits),
                 )
     return tuple(jobs.values())
 
@@ -142,34 +143,36 @@ def _method(name: str, params: str) -> MethodRef:
 
 
 @cache
-def _task_source(name: str) -> str:
-    return catalogue("task").source_hash(name)
+def _family_source(name: str) -> str:
+    return source_hash(type(load_family(name)).__module__)
+
+
+@cache
+def _libraries() -> dict[str, str | None]:
+    """Versions of what computes; the rest of the software is recorded and not in the key."""
+    return {name: software()[name] for name in ("torch", "transformers")}
 
 
 def _cell(suite: Suite, place: Place, method: MethodRef) -> Cell:
     fields: dict[str, Any] = {
         "family": suite.family,
+        "family_hash": _family_source(suite.family),
         "method": method,
         "task": place.task,
         "model": place.model,
         "device": suite.device,
+        "device_class": _device_class(suite.device),
         "precision": suite.precision,
         "scenario": place.scenario,
         "batch_size": place.batch_size,
         "mode": suite.mode,
         "threads": suite.measuring.threads,
         "seed": suite.seed,
-    }
-    plain = {
-        name: value.model_dump() if isinstance(value, (MethodRef, TaskRef, ModelRef)) else value
-        for name, value in fields.items()
-    }
-    more = {
-        "task source": _task_source(place.task.id),
+        "measuring": suite.measuring,
+        "libraries": _libraries(),
         "protocol": PROTOCOL,
-        "device class": _device_class(suite.device),
     }
-    return Cell(key=content_hash(plain | more), **fields)
+    return Cell(key=cell_key(fields), **fields)
 
 
 @cache

@@ -221,12 +221,12 @@ def main(config: dict[str, Any]) -> None:
     os.dup2(null, 0)
     os.dup2(2, 1)
     try:
-        serve(config, requests, replies)
-    except (EOFError, BrokenPipeError):
-        pass
+        with contextlib.suppress(EOFError, BrokenPipeError):
+            serve(config, requests, replies)
     finally:
         _sweep()
-        shutil.rmtree(config["root"], ignore_errors=True)
+        if not sys.exc_info()[0]:  # else the executor reads the log first
+            shutil.rmtree(config["root"], ignore_errors=True)
 
 
 def child(worker: str, request: dict[str, Any]) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tokonomy.run.job import JOB, LOG, Job
 Start = Literal["fork", "spawn"]
 WORKER = "tokonomy.run.worker"
 _PATIENCE_S = 10.0
+_READY_S = 120.0  # to import and read everything; some seconds on two cores
 
 #: One thread for every library that has threads of its own; torch's are set in each run. Hashes of
 #: strings are fixed, so that methods that walk over sets do the same in every run.
@@ -107,8 +109,14 @@ class Supervisor:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def ready(self) -> bool:
-        """Wait until everything is preloaded; False if the server died of it."""
-        self._ready = self._ready or self._answer() == "ready"
+        """Wait until everything is preloaded; False if the server died of it or takes too long."""
+        assert self._server is not None
+        assert self._server.stdout is not None
+        if not self._ready:
+            heard, _, _ = select.select([self._server.stdout], [], [], _READY_S)
+            if not heard:
+                self._server.kill()
+            self._ready = bool(heard) and self._answer() == "ready"
         return self._ready
 
     def _answer(self) -> str:

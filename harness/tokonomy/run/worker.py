@@ -1,6 +1,8 @@
 """One run, from inside its process: what is done, in which order, and what must hold.
 
-The order serves the measurement. Memory comes first, while nothing but the method has run here.
+The order serves the measurement. The model is called before the method is prepared, so that what
+any first call costs is not laid at the method's door and the reference can be held against it.
+Memory comes next, while nothing but the method has run here.
 Timing comes before quality, so that the split still holds inputs the method has never met.
 """
 
@@ -9,17 +11,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tokonomy.catalog.registry import catalogue
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
 from tokonomy.measure import environment
 from tokonomy.measure.energy import NoMeter
-from tokonomy.measure.memory import measure_peak
+from tokonomy.measure.inputs import copied, equal
+from tokonomy.measure.memory import Resident, measure_peak, resident
+from tokonomy.measure.protocol import SLOWED
 from tokonomy.run import passes
 from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
@@ -58,23 +65,65 @@ def main(folder: Path) -> None:
 
 
 def _attempt(job: Job, around: Surroundings, began: float) -> Outcome:
-    bench = open_bench(job, around)
+    with around.ours():
+        bench = open_bench(job, around)
+        batches = passes.choose(bench)
+        plain = _warmed(bench, batches.timed[0])
     with stage("raise-at-import"):
         method = catalogue("method").build(job.cell.method.id, job.cell.method.params)
     around.renew()
     fingerprint = bench.family.fingerprint(bench.model)
     context = Context(seed=job.cell.seed, calibration=lambda: calibration(bench))
+    baseline = resident()
     with _closing(context):
         begun = time.perf_counter()
         with stage("raise-in-prepare"):
             predict = method.prepare(bench.model, context)
         prepare_s = time.perf_counter() - begun
         around.check()
-        outcome, reference, probe = _measure(bench, called(predict, "raise-in-predict", around))
-    _restored(bench, fingerprint, reference, probe)
+        predict = called(predict, "raise-in-predict", around)
+        outcome, reference = _measure(bench, predict, batches, plain, baseline)
+        near = _near(outcome, plain, reference)
+    flags = outcome.flags + _slowed(near, plain, reference)
+    _restored(bench, fingerprint, reference, plain.probe)
     around.close()
     costs = Costs(load_s=bench.load_s, prepare_s=prepare_s, wall_s=time.perf_counter() - began)
-    return outcome.model_copy(update={"costs": costs, "flags": outcome.flags + around.moved()})
+    return outcome.model_copy(update={"costs": costs, "flags": flags + around.moved()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plain:
+    """The model before any method: a batch, its outputs, and the median seconds of a call."""
+
+    probe: Any
+    output: Tensor
+    seconds: float
+
+
+def _warmed(bench: Bench, probe: Any) -> _Plain:
+    """Call the model while nothing has touched it; brings in the pages that any call needs."""
+    output, probe = bench.model(probe).clone(), copied(probe)
+    return _Plain(probe=probe, output=output, seconds=median(passes.seconds(bench.model, probe)))
+
+
+def _near(outcome: Outcome, plain: _Plain, reference: Any) -> list[float]:
+    """Seconds of the reference right before the method is undone, if it was slow in timing."""
+    assert isinstance(outcome.timing, Timing)
+    timed = sorted(pair.reference_ns for pair in outcome.timing.pairs)
+    if timed[len(timed) // 10] * 1e-9 <= SLOWED * plain.seconds:
+        return []
+    return passes.seconds(reference, plain.probe)
+
+
+def _slowed(near: list[float], plain: _Plain, reference: Any) -> list[Flag]:
+    """Raise if the reference is quick again now that the method is gone; a flag if it is not."""
+    if not near:
+        return []
+    ratio = min(near) / median(passes.seconds(reference, plain.probe))
+    if ratio > SLOWED:
+        detail = f"{ratio:.1f} times as slow as right after the method was undone"
+        raise Ended("invalid", "reference-slowed", detail)
+    return [Flag(code="reference-slowed", detail="slower than before the method was prepared")]
 
 
 @contextmanager
@@ -90,25 +139,37 @@ def _closing(context: Context) -> Iterator[None]:
         context.__exit__(None, None, None)
 
 
-def _measure(bench: Bench, predict: Predict) -> tuple[Outcome, Any, Any]:
-    """Every pass while the method is in place; also the reference model and a batch to probe."""
-    family, around = bench.family, bench.around
-    batches = passes.choose(bench)
-    probe, outputs = batches.timed[0], list[Any]()
-    memory = measure_peak(lambda: outputs.append(predict(probe)))
+def _measure(
+    bench: Bench,
+    predict: Predict,
+    batches: passes.Batches,
+    plain: _Plain,
+    baseline: Resident | None,
+) -> tuple[Outcome, Any]:
+    """Every pass while the method is in place; also the reference model."""
+    family, around, probe = bench.family, bench.around, batches.timed[0]
+    outputs = list[Any]()
+    memory = measure_peak(lambda: outputs.append(predict(probe)), baseline)
     around.check()
+    if not equal(probe, plain.probe):
+        raise Ended("invalid", "input-mutated")
     output = family.validate(outputs[0], probe, bench.model).clone()
-    reference = second_model(bench)
-    around.renew()
-    plain = called(reference, "raise-in-harness", around)
-    timing, answers = passes.latency(bench, predict, plain, batches.timed)
+    with around.ours():
+        reference = second_model(bench)
+    untouched = called(reference, "raise-in-harness", around)
+    if not torch.equal(untouched(plain.probe), plain.output):
+        raise Ended("invalid", "reference-changed")
+    timing, answers = passes.latency(bench, predict, untouched, batches.timed)
     careful = Careful(predict, around)
     if not close(family.validate(careful(probe), probe, bench.model), output):
         raise Ended("invalid", "not-deterministic")
-    passes.check_fresh(careful, batches)
-    work = passes.count_work(bench, predict, reference)
+    fresh = passes.check_fresh(predict, batches)
+    passes.check_input(careful, untouched, probe)
+    work, counted = passes.count_work(bench, predict, reference)
     with around.threads(max(1, environment.cores() // 2)):
-        quality, flips = passes.judge(bench, predict, reference, answers)
+        quality, flips = passes.judge(
+            bench, predict, reference, {"timed": answers, "counting": counted}
+        )
     outcome = Outcome(
         status="ok",
         timing=timing,
@@ -116,9 +177,9 @@ def _measure(bench: Bench, predict: Predict) -> tuple[Outcome, Any, Any]:
         work=work,
         quality=quality,
         energy=NoMeter().measure(lambda: None),
-        flags=flips + _unconverged(timing),
+        flags=flips + fresh + passes.undercounted(work) + _unconverged(timing),
     )
-    return outcome, reference, probe
+    return outcome, reference
 
 
 def _unconverged(timing: Timing) -> list[Flag]:

@@ -129,8 +129,8 @@ class Store:
         with reading(self._engine, self.place) as connection:
             return frame(connection)
 
-    def statuses(self) -> dict[str, tuple[str, str]]:
-        """Run id and status of each cell's newest run, by cell key."""
+    def statuses(self) -> dict[str, tuple[str, str, str | None]]:
+        """Run id, status and reason of each cell's newest run, by cell key."""
         with reading(self._engine, self.place) as connection:
             return queries.statuses(connection)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -9,12 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokonomy.stats.estimate import inverse, missing
-from tokonomy.stats.latency import autocorrelation, block_ratios, percentile, ratio, separation
+from tokonomy.stats.latency import (
+    autocorrelated,
+    autocorrelation,
+    bimodal,
+    block_ratios,
+    percentile,
+    ratio,
+    separation,
+)
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
 from tokonomy.store.metrics import Metric, absent, estimated, figure, present
 from tokonomy.store.record import Costs, Layer, Memory, Missing, Quality, Record, Timing, Work
 
-DERIVATION = 1
+DERIVATION = 2
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (
@@ -74,7 +83,9 @@ def _quality(quality: Quality) -> Iterator[Metric]:
     method, reference = scores["method"], scores["reference"]
     yield estimated("accuracy", average(method))
     yield estimated("reference_accuracy", average(reference))
-    yield estimated("retained", retained(method, reference))
+    with np.errstate(all="ignore"):  # graded scores next to 0; what overflows is withheld
+        kept = retained(method, reference)
+    yield estimated("retained", kept)
     if binary(method) and binary(reference):
         yield estimated("accuracy_drop", difference(reference, method))
         yield present("accuracy_drop_p", mcnemar(method, reference).p, method.size)
@@ -116,11 +127,13 @@ def _timing(timing: Timing, batch_size: int) -> Iterator[Metric]:
     yield estimated("latency_ratio", latency)
     yield estimated("speed_up", inverse(latency))
     for name, arm in (("throughput", method), ("reference_throughput", reference)):
-        rate = batch_size * arm.size / float(arm.sum()) * 1e9 if rows else None
+        rate = batch_size * arm.size / float(arm.sum(dtype=np.float64)) * 1e9 if rows else None
         yield present(name, rate, arm.size)
     ratios = block_ratios(method, reference, block)
-    yield present("ratio_autocorrelation", autocorrelation(ratios), ratios.size)
-    yield present("latency_separation", separation(method), method.size)
+    lag = present("ratio_autocorrelation", autocorrelation(ratios), ratios.size)
+    yield lag._replace(text="autocorrelated" if autocorrelated(ratios) else None)
+    modes = present("latency_separation", separation(method), method.size)
+    yield modes._replace(text="bimodal" if bimodal(method) else None)
 
 
 def _memory(memory: Memory) -> Iterator[Metric]:
@@ -129,9 +142,10 @@ def _memory(memory: Memory) -> Iterator[Metric]:
 
 
 def tokens_kept(work: Work) -> float | None:
-    """Tokens in all blocks' MLPs over those of the reference; None where that has none."""
+    """Tokens in all blocks' MLPs over those of the reference; None where either has no blocks."""
     whole = sum(layer.mlp for layer in work.reference_layers)
-    return sum(layer.mlp for layer in work.layers) / whole if whole else None
+    share = sum(layer.mlp for layer in work.layers) / whole if whole and work.layers else None
+    return share if share is not None and math.isfinite(share) else None
 
 
 def _work(work: Work) -> Iterator[Metric]:
@@ -141,7 +155,10 @@ def _work(work: Work) -> Iterator[Metric]:
     flops, reference = work.flops, work.reference_flops
     yield present("flops", flops or None, work.samples)
     yield present("flops_ratio", flops / reference if flops and reference else None, work.samples)
-    yield figure("effect", n=work.samples, text=effect(work))
+    if layers and work.reference_layers:
+        yield figure("effect", n=work.samples, text=effect(work))
+    else:
+        yield absent("effect", "not-computable")
 
 
 def effect(work: Work) -> str:

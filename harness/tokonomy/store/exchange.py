@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -26,7 +27,11 @@ MAX_LINE = 16 * 2**20
 MAX_DEPTH = 16
 """Nested lists and objects: twice what the schema and any known parameter need."""
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+AHEAD = timedelta(days=1)
+"""How far a record's clock may run ahead of ours; a far start would stay the newest for ever."""
+
+# Possessive, and an open string runs to the end: each byte is looked at once.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def export(store: Store, path: Path, **filters: Filter | None) -> int:
@@ -144,7 +149,17 @@ def read_line(line: bytes) -> Record:
         raise BadRecord(f"record: {error}") from None
     if r"\u0000" in text:
         raise BadRecord(r"record: text may not hold the character \u0000")
-    return parse(text)
+    record = parse(text)
+    _check_clock(record)
+    return record
+
+
+def _check_clock(record: Record) -> None:
+    if datetime.fromisoformat(record.started) > datetime.now(UTC) + AHEAD:
+        raise BadRecord(
+            f"record: started: expected a time that has come; got {record.started}; "
+            "check the clocks of both machines"
+        )
 
 
 def _check_depth(line: bytes) -> None:

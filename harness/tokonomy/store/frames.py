@@ -44,8 +44,9 @@ def _figures(connection: Connection, place: dict[int, int]) -> dict[str, object]
     numbers = np.full((len(METRICS), 3, len(place)), np.nan)
     texts = np.full(len(place), None, dtype=object)
     line = {name: at for at, name in enumerate(METRICS)}
+    told = metric.c.value.is_not(None) | metric.c.text.is_not(None)
     query = select(metric.c.run, metric.c.name, metric.c.value, metric.c.low, metric.c.high,
-                   metric.c.text).where(metric.c.run.in_(newest({})))  # fmt: skip
+                   metric.c.text).where(metric.c.run.in_(newest({})), told)  # fmt: skip
     found = connection.execution_options(yield_per=CHUNK).execute(query)
     for chunk in found.partitions():
         runs, names, values, lows, highs, words = zip(*chunk, strict=True)
@@ -53,8 +54,8 @@ def _figures(connection: Connection, place: dict[int, int]) -> dict[str, object]
         rows = [line[name] for name in names]
         for part, column in enumerate((values, lows, highs)):
             numbers[rows, part, at] = column  # None becomes NaN
-        for index, word in zip(at, words, strict=True):
-            if word is not None:
+        for index, what, word in zip(at, names, words, strict=True):
+            if word is not None and what == "effect":
                 texts[index] = word
     table: dict[str, object] = {}
     for name, (value, low, high) in zip(METRICS, numbers, strict=True):

@@ -5,6 +5,7 @@ One table for the command line, the site and the README.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -24,7 +25,8 @@ class Metric(NamedTuple):
         unit: As in ``METRICS``.
         n: Independent units behind it; None where counting makes no sense.
         reason: Code for a missing value or interval.
-        text: The value of a figure that is a name (``effect``).
+        text: The value of a figure that is a name (``effect``), or the warning that its number
+            calls for: ``autocorrelated``, ``bimodal``.
     """
 
     name: str
@@ -168,16 +170,16 @@ METRICS: dict[str, Meaning] = {
         "1",
         None,
         "ABBA blocks",
-        "Lag-1 autocorrelation of the blocks' log ratios; high values "
-        "make the ratio's interval too narrow.",
+        "Lag-1 autocorrelation of the blocks' log ratios; high values make the ratio's interval "
+        "too narrow. Marked autocorrelated beyond what 1 % of quiet series show.",
     ),
     "latency_separation": _row(
         "Two-mode separation",
         "1",
         None,
         "calls",
-        "Share of the variance of the method's latency that a split in two "
-        "explains; above 0.88 there are two modes.",
+        "Share of the variance of the method's latency that a split in two explains; above 0.88 "
+        "there are two modes, and it is marked bimodal.",
     ),
     "peak_memory_bytes": _row(
         "Peak memory",
@@ -254,7 +256,9 @@ def figure(
     reason: str | None = None,
     text: str | None = None,
 ) -> Metric:
-    """A figure in the unit of ``METRICS``."""
+    """A figure in the unit of ``METRICS``; one that is not finite is withheld."""
+    if not all(math.isfinite(part) for part in (value, low, high) if part is not None):
+        value, low, high, reason = None, None, None, "not-computable"
     return Metric(name, value, low, high, METRICS[name].unit, n, reason, text)
 
 

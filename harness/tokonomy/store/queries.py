@@ -126,7 +126,8 @@ def beginning(run_id: str) -> Select[str]:
     )
 
 
-def statuses(connection: Connection) -> dict[str, tuple[str, str]]:
-    """Cell key to run id and status of its newest run."""
-    query = select(run.c.cell_key, run.c.run_id, run.c.status).where(run.c.id.in_(newest({})))
-    return {key: (run_id, status) for key, run_id, status in connection.execute(query)}
+def statuses(connection: Connection) -> dict[str, tuple[str, str, str | None]]:
+    """Cell key to run id, status and reason of its newest run."""
+    columns = (run.c.cell_key, run.c.run_id, run.c.status, run.c.reason)
+    found = connection.execute(select(*columns).where(run.c.id.in_(newest({}))))
+    return {key: (run_id, status, reason) for key, run_id, status, reason in found}

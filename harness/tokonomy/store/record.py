@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -28,18 +31,30 @@ Scenario = Literal["stream", "offline"]
 Text = Annotated[str, StringConstraints(max_length=500)]
 Log = Annotated[str, StringConstraints(max_length=8000)]
 Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _on_the_calendar(text: str) -> str:
+    datetime.fromisoformat(text)  # no 31st of February
+    return text
+
+
 Utc = Annotated[
     str,
+    AfterValidator(_on_the_calendar),
     StringConstraints(
         pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,6})?Z$"
     ),
 ]
 # Whole numbers stay below 2^53, so that every reader of JSON sees the same one.
 Whole = Annotated[int, Field(gt=-(2**53), lt=2**53)]
+# Amounts have bounds far beyond any machine, so that sums and ratios of them stay finite.
 Nanoseconds = Annotated[int, Field(gt=0, lt=2**53)]
 Bytes = Annotated[int, Field(ge=0, lt=2**53)]
-Amount = Annotated[float, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, lt=1e18)]
+Seconds = Annotated[float, Field(ge=0, lt=1e9)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
+Duration = Annotated[float, Field(gt=0, strict=False)]
 Scalar = bool | int | float | Text | None
 Parameters = dict[Text, Scalar | list[Any] | dict[Text, Any]]
 
@@ -61,13 +76,17 @@ class MethodRef(Part):
 
 
 class TaskRef(Part):
-    """Which data: ``ref`` as given on the command line, ``data_hash`` over the samples."""
+    """Which data: ``ref`` as given on the command line, ``data_hash`` over the samples.
+
+    ``source_hash`` covers the task's file and the modules it uses.
+    """
 
     id: Text
     ref: Text
     split: Text
     samples: Annotated[int, Field(ge=1, lt=2**53)]
     data_hash: Sha
+    source_hash: Sha
 
 
 class ModelRef(Part):
@@ -79,21 +98,66 @@ class ModelRef(Part):
     weights_hash: Sha
 
 
-class Cell(Part):
-    """What was measured. ``key`` is a hash over everything that could change the result."""
+class Measuring(Part):
+    """How hard latency is measured.
 
-    key: Sha
+    Attributes:
+        threads: Threads of the timed passes.
+        warmup_calls, warmup_s: Least warm-up of each arm, calls of each shape and seconds in all.
+        min_pairs, max_pairs: Bounds of the number of pairs. Looking at the interval after 20 and
+            not after 10 keeps its coverage at 95 % in spite of the stopping rule.
+        max_s: Cap on the timed pass, seconds.
+        half_width: Stop when the ratio's relative 95 % half-width is at most this.
+    """
+
+    threads: Positive = 1
+    warmup_calls: Positive = 3
+    warmup_s: Duration = 0.1
+    min_pairs: Annotated[int, Field(ge=10, lt=2**31)] = 20
+    max_pairs: Positive = 200
+    max_s: Duration = 20.0
+    half_width: Duration = 0.01
+
+
+class Setup(Part):
+    """Everything that could change a result, as far as it is known before the run.
+
+    Attributes:
+        family_hash: Over the source of the family: how a model is loaded, fed and patched.
+        device_class: What kind of device it is; numbers of one class compare.
+        libraries: Versions of the libraries that compute.
+        measuring: How hard latency is measured; its threads are ``threads``.
+        protocol: Version of the way of measuring.
+    """
+
     family: Text
+    family_hash: Sha
     method: MethodRef
     task: TaskRef
     model: ModelRef
     device: Text
+    device_class: Text
     precision: Literal["fp32", "bf16", "fp16"]
     scenario: Scenario
     batch_size: Annotated[int, Field(ge=1, lt=2**31)]
     mode: Literal["eager"]
     threads: Annotated[int, Field(ge=1, lt=2**31)]
     seed: Whole
+    measuring: Measuring
+    libraries: dict[Text, Text | None]
+    protocol: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Cell(Setup):
+    """What was measured. ``key`` is the hash of all the rest, and checked."""
+
+    key: Sha
+
+    @model_validator(mode="after")
+    def _keyed(self) -> Cell:
+        if self.key != content_hash(self.model_dump(mode="json", exclude={"key"})):
+            raise ValueError("key is the hash of the cell's other fields; this one is another")
+        return self
 
 
 class Harness(Part):
@@ -148,7 +212,12 @@ class Timing(Part):
 
 
 class Costs(Part):
-    """What came before the first timed call, in seconds; reported apart from latency."""
+    """What a run took apart from latency, in seconds; each taken once, so good for its size only.
+
+    ``load_s`` is loading the method's instance of the model, with libraries imported and files
+    mostly cached by then; ``prepare_s`` is the method's own preparation, calibration included;
+    ``wall_s`` is the whole run inside its process, every pass of both arms included.
+    """
 
     load_s: Seconds
     prepare_s: Seconds
@@ -156,9 +225,12 @@ class Costs(Part):
 
 
 class Memory(Part):
-    """High-water mark of the process while the method's arm ran (VmHWM), bytes.
+    """High-water mark of the process while the method's arm ran once (VmHWM), bytes.
 
-    ``baseline_bytes`` is the resident size with the model loaded and prepared, right before.
+    ``baseline_bytes`` is the resident size with the model loaded and called a few times, before the
+    method is prepared; so the rise holds what the method keeps and what its call takes, and not the
+    library pages that a first call brings in, which count as there before. What only passed
+    through ``prepare`` is left out.
     """
 
     peak_bytes: Bytes
@@ -198,7 +270,7 @@ class Quality(Part):
 
     metric: Text
     outputs: dict[Text, list[Whole]]
-    scores: dict[Text, list[float]]
+    scores: dict[Text, Annotated[list[Score], Field(min_length=1)]]
     outputs_hash: dict[Text, Sha]
     unreadable: list[Text]
 
@@ -251,6 +323,17 @@ class Record(Part):
             raise ValueError("a run that is ok has its quality")
         return self
 
+    @model_validator(mode="after")
+    def _counted(self) -> Record:
+        if isinstance(self.quality, Quality):
+            samples, scored = self.cell.task.samples, len(self.quality.scores["method"])
+            if scored != samples - len(self.quality.unreadable):
+                raise ValueError(
+                    f"every readable sample has a score: of {samples} samples "
+                    f"{len(self.quality.unreadable)} are unreadable, and {scored} have one"
+                )
+        return self
+
     def line(self) -> str:
         """The record as one canonical JSON line, without the line break."""
         return json.dumps(
@@ -268,6 +351,12 @@ def content_hash(content: object) -> str:
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cell_key(fields: Mapping[str, Any]) -> str:
+    """The key of a cell, from all its other fields."""
+    setup = Setup.model_validate({name: fields[name] for name in fields if name != "key"})
+    return content_hash(setup.model_dump(mode="json"))
 
 
 def parse(line: str) -> Record:

@@ -4,19 +4,25 @@ A method wins where it scores significantly better than the baseline's next larg
 spends at least as many tokens, and loses where it scores significantly worse than the next smaller
 one, which spends at most as many. Settings never match exactly; this way what is left between them
 works against either verdict. Anything else is no (detectable) difference.
+
+A method with many settings has many chances to win. So p is corrected after Holm over its settings
+against one baseline in one class: same task, model, precision, device, scenario, batch size and
+threads, whatever the seed. The tests that can be won and those that can be lost are corrected
+apart: each counts in one direction only, at half the two-sided level, so the chance of any wrong
+verdict in a class is at most ``ALPHA``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokonomy.stats.estimate import Estimate
-from tokonomy.stats.paired import binary, gap, mcnemar
+from tokonomy.stats.paired import binary, gap, holm, mcnemar
 from tokonomy.store.derive import tokens_kept
 from tokonomy.store.record import Quality, Record, Work
 
@@ -25,7 +31,7 @@ Outcome = Literal["beats", "loses", "no difference", "not comparable"]
 BASELINES = ("random-drop", "downsample")
 
 ALPHA = 0.05
-"""Two-sided level of each test; for one row, not corrected for the number of rows on a page."""
+"""Chance of any wrong verdict on one method against one baseline in one class."""
 
 T = TypeVar("T")
 
@@ -41,7 +47,7 @@ class Arm:
         method: Its method.
         group: Must be equal for a comparison: family, task, split, model and precision.
         data: Must be equal too, so that sample i is the same sample: hashes of data and
-            weights, number of samples.
+            weights, number of samples, which of them were unreadable.
         setup: Decides between baseline runs of equal tokens: device, scenario, batch size, ….
         tokens_kept: Share of the reference's tokens; None where it was not counted.
         scores: 0/1 per sample in the order of the split, shape [n]; None where not binary.
@@ -63,7 +69,9 @@ class Match:
     Attributes:
         run_id: The baseline's run.
         tokens_kept: Its share of tokens.
-        p: Exact two-sided McNemar p.
+        p: Exact two-sided McNemar p, corrected after Holm over ``tests``; decides.
+        p_alone: The same uncorrected.
+        tests: How many settings it was corrected over.
         wins: Samples only the method has right.
         losses: Samples only the baseline has right.
         difference: Accuracy of the method minus the baseline's; its ``n`` counts samples.
@@ -72,6 +80,8 @@ class Match:
     run_id: str
     tokens_kept: float
     p: float
+    p_alone: float
+    tests: int
     wins: int
     losses: int
     difference: Estimate
@@ -113,7 +123,12 @@ def arm(record: Record) -> Arm | None:
         run_id=record.run_id,
         method=cell.method.id,
         group=(cell.family, cell.task.id, cell.task.split, cell.model.id, cell.precision),
-        data=(cell.task.data_hash, cell.model.weights_hash, len(scores)),
+        data=(
+            cell.task.data_hash,
+            cell.model.weights_hash,
+            len(scores),
+            *sorted(quality.unreadable),
+        ),
         setup=(cell.device, cell.scenario, cell.batch_size, cell.mode, cell.threads, cell.seed),
         tokens_kept=tokens_kept(record.work) if isinstance(record.work, Work) else None,
         scores=np.array(scores, dtype=np.bool_) if binary(scores) else None,
@@ -132,12 +147,44 @@ def verdicts(
     """
     present = [each for each in arms if each is not None]
     pools = {name: pool(each for each in present if each.method == name) for name in baselines}
-    return {
-        each.run_id: {
-            name: verdict(each, pools[name], name) for name in baselines if name != each.method
-        }
-        for each in present
-    }
+    found: dict[str, dict[str, Verdict]] = {each.run_id: {} for each in present}
+    for name in baselines:
+        for group in _classes(each for each in present if each.method != name):
+            bare = [verdict(each, pools[name], name) for each in group]
+            for each, judged in zip(group, corrected(bare), strict=True):
+                found[each.run_id][name] = judged
+    return found
+
+
+def _classes(arms: Iterable[Arm]) -> list[list[Arm]]:
+    """Arms whose tests are corrected together: alike in all but the method's setting and seed."""
+    found: dict[object, list[Arm]] = {}
+    for each in arms:
+        found.setdefault((each.method, each.group, each.data, each.setup[:-1]), []).append(each)
+    return list(found.values())
+
+
+def corrected(bare: Sequence[Verdict]) -> list[Verdict]:
+    """Verdicts of one method's settings, decided by p corrected after Holm, either side apart."""
+    uppers = _holm([each.upper for each in bare])
+    lowers = _holm([each.lower for each in bare])
+    return [
+        _decided(replace(each, upper=upper, lower=lower))
+        for each, upper, lower in zip(bare, uppers, lowers, strict=True)
+    ]
+
+
+def _holm(matches: Sequence[Match | None]) -> list[Match | None]:
+    tests = sum(match is not None for match in matches)
+    adjusted = iter(holm([match.p_alone for match in matches if match is not None]))
+    return [match and replace(match, p=next(adjusted), tests=tests) for match in matches]
+
+
+def _decided(found: Verdict) -> Verdict:
+    if found.upper is None and found.lower is None:
+        return found
+    outcome, reason = _decide(found.upper, found.lower)
+    return replace(found, outcome=outcome, reason=reason)
 
 
 Level = int  # tokens kept in steps of _SAME
@@ -159,7 +206,7 @@ def _level(tokens: float) -> Level:
 
 
 def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
-    """A method's run against a baseline's runs."""
+    """A method's run against a baseline's runs, not corrected for its other settings."""
     tokens, group = method.tokens_kept, runs.get(method.group)
     levels = (group or {}).get(method.data)
     reason = (
@@ -188,8 +235,8 @@ def _match(method: Arm, equals: Mapping[tuple[object, ...], Arm]) -> Match:
     )
     found = mcnemar(_known(method.scores), _known(other.scores))
     return Match(
-        run_id=other.run_id, tokens_kept=_known(other.tokens_kept), p=found.p, wins=found.wins,
-        losses=found.losses, difference=gap(found),
+        run_id=other.run_id, tokens_kept=_known(other.tokens_kept), p=found.p,
+        p_alone=found.p, tests=1, wins=found.wins, losses=found.losses, difference=gap(found),
     )  # fmt: skip
 
 

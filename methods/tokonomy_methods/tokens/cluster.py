@@ -1,7 +1,6 @@
 """Which tokens go together: clustering, as pure functions over patches.
 
-Each function gives ``Groups`` of patches, without specials (``match.behind`` puts them in front)
-and without padding (``match.each`` leaves it out).
+Each function gives ``Groups`` of patches, without specials (``match.behind`` puts them in front).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Cost = Literal["whole", "cluster"]
 def agglomerate(metric: Tensor, count: int, linkage: Linkage) -> Groups:
     """Bottom-up clustering on cosine distance (ATC, 2409.11923), one sample at a time, on the CPU.
 
-    Output: clusters in the order of scikit-learn's labels; the first token of each leads it.
+    Output: clusters in the order of scikit-learn's labels; none of their tokens leads.
 
     Args:
         metric: [B, N, D].
@@ -31,11 +30,10 @@ def agglomerate(metric: Tensor, count: int, linkage: Linkage) -> Groups:
         linkage: Distance of two clusters: their nearest, mean or farthest pair.
     """
     rows = unit(metric)
-    distance = (1 - rows @ rows.transpose(1, 2)).float().cpu().numpy()
+    distance = (1 - rows @ rows.transpose(1, 2)).cpu().numpy()
     model = AgglomerativeClustering(n_clusters=count, metric="precomputed", linkage=linkage)
     labels = np.stack([model.fit(sample).labels_ for sample in distance])
-    slot = torch.from_numpy(labels).to(metric.device, torch.int64)
-    return _headed(slot, _medians(torch.zeros_like(slot, dtype=metric.dtype), slot, count))
+    return Groups(slot=torch.from_numpy(labels).to(metric.device, torch.int64), count=count)
 
 
 def _nearest(distance: Tensor, centres: Tensor) -> Tensor:
@@ -79,10 +77,9 @@ def medoids(
     distance = torch.cdist(x.float(), x.float())
     centres = weight.topk(count).indices
     slot = _nearest(distance, centres)
+    price = weight * distance.sum(-1) if cost == "whole" else weight
     for _ in range(iterations):
-        if cost == "whole":
-            price = weight * distance.sum(-1)
-        else:
+        if cost == "cluster":
             together = slot[:, :, None] == slot[:, None, :]
             price = (distance * weight[:, None] * together).sum(-1)
         centres = _medians(price, slot, count)

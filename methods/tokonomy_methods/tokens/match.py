@@ -4,13 +4,12 @@ A matcher takes a metric [B, T, D] and gives ``Groups``: for every token its pla
 sequence. Specials, where a matcher knows them, are the first rows; they keep their places, and
 nothing merges from or into them. Nothing here looks at the values that are merged (``merge``).
 
-Matchers do not know padding. ``each`` runs one on the tokens of each sample that are present, so
-a padded token neither matches nor receives, and a sample gets what it would get alone.
+Cosines are taken in float32 whatever the precision of the model. Matchers do not know padding,
+and no token is merged once there is some (``merge.merged``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,16 +25,15 @@ class Groups:
     """Where each token goes.
 
     Attributes:
-        slot: Place in the output of every token, int64 [B, T]; padding has ``count``.
+        slot: Place in the output of every token, int64 [B, T].
         count: Length of the output, K.
-        head: The one token of every group that stays if the others are dropped, bool [B, T].
-        mask: False where the output is padding, bool [B, K]; None where nothing is padded.
+        head: The one token of every group that stays if the others are dropped, bool [B, T];
+            None where the matcher names none.
     """
 
     slot: Tensor
     count: int
-    head: Tensor
-    mask: Tensor | None = None
+    head: Tensor | None = None
 
 
 def check_half(ratio: float) -> None:
@@ -48,7 +46,8 @@ def check_half(ratio: float) -> None:
 
 
 def unit(metric: Tensor) -> Tensor:
-    """Rows scaled to length one, so that products are cosines."""
+    """Rows scaled to length one, so that products are cosines; float32."""
+    metric = metric.float()
     rows: Tensor = metric / torch.linalg.vector_norm(metric, dim=-1, keepdim=True)
     return rows
 
@@ -136,11 +135,8 @@ def ordered(metric: Tensor, order: Tensor, r: int) -> Groups:
         r: Tokens to remove, capped at half.
     """
     groups = alternate(pick(metric, order), r)
-    return Groups(
-        slot=_unpermute(groups.slot, order),
-        count=groups.count,
-        head=_unpermute(groups.head, order),
-    )
+    head = None if groups.head is None else _unpermute(groups.head, order)
+    return Groups(slot=_unpermute(groups.slot, order), count=groups.count, head=head)
 
 
 def mergeable(metric: Tensor, order: Tensor, r: int) -> Groups:
@@ -166,26 +162,6 @@ def mergeable(metric: Tensor, order: Tensor, r: int) -> Groups:
     head = torch.ones_like(slot, dtype=torch.bool)
     head[:, : 2 * r : 2] = False
     return Groups(slot=_unpermute(slot, order), count=length - r, head=_unpermute(head, order))
-
-
-def ranked(metric: Tensor, order: Tensor, r: int) -> Groups:
-    """Merge the last ``r`` tokens of ``order``, each into the most similar of the others.
-
-    The rule of DiffRate (2305.17997). Output: the others in ``order``.
-
-    Args:
-        metric: [B, T, D], no specials.
-        order: Permutation of the tokens, int64 [B, T], most important first.
-        r: Tokens to remove, fewer than T.
-    """
-    count = metric.shape[1] - r
-    rows = unit(pick(metric, order))
-    best = (rows[:, count:] @ rows[:, :count].transpose(1, 2)).argmax(-1)
-    kept = torch.arange(count, device=metric.device).expand(len(order), -1)
-    slot = torch.cat([kept, best], 1)
-    head = torch.zeros_like(slot, dtype=torch.bool)
-    head[:, :count] = True
-    return Groups(slot=_unpermute(slot, order), count=count, head=_unpermute(head, order))
 
 
 def both_ways(score: Tensor, r: int, specials: int = 0) -> Groups:
@@ -221,32 +197,8 @@ def both_ways(score: Tensor, r: int, specials: int = 0) -> Groups:
 def behind(groups: Groups, specials: int) -> Groups:
     """Groups of patches as groups of a whole sequence, with ``specials`` tokens in front."""
     front = torch.arange(specials, device=groups.slot.device).expand(len(groups.slot), -1)
-    return Groups(
-        slot=torch.cat([front, groups.slot + specials], 1),
-        count=groups.count + specials,
-        head=torch.cat([torch.ones_like(front, dtype=torch.bool), groups.head], 1),
-    )
-
-
-def each(match: Callable[..., Groups], mask: Tensor | None, *per_token: Tensor) -> Groups:
-    """Match whole sequences, leaving padding out.
-
-    Without a mask this is one call of ``match``; with one, a call per sample on the tokens that
-    are present, the results being padded to the longest.
-
-    Args:
-        match: A matcher of tensors [B, T, ...].
-        mask: True where a token is present, bool [B, T].
-        per_token: Its arguments.
-    """
-    if mask is None:
-        return match(*per_token)
-    alone = [match(*(t[i : i + 1, row] for t in per_token)) for i, row in enumerate(mask)]
-    count = max(groups.count for groups in alone)
-    slot = torch.full(mask.shape, count, device=mask.device)
-    slot[mask] = torch.cat([groups.slot[0] for groups in alone])
-    head = torch.zeros_like(mask)
-    head[mask] = torch.cat([groups.head[0] for groups in alone])
-    lengths = torch.tensor([groups.count for groups in alone], device=mask.device)
-    present = torch.arange(count, device=mask.device) < lengths[:, None]
-    return Groups(slot=slot, count=count, head=head, mask=present)
+    slot = torch.cat([front, groups.slot + specials], 1)
+    head = groups.head
+    if head is not None:
+        head = torch.cat([torch.ones_like(front, dtype=torch.bool), head], 1)
+    return Groups(slot=slot, count=groups.count + specials, head=head)

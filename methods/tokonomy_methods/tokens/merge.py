@@ -1,7 +1,7 @@
 """How the tokens of a group become one: pure functions over values and ``Groups``.
 
-Every merger gives the groups in the order of their places, sums the sizes of what it merged, and
-hands the mask on; padding contributes nothing.
+Every merger gives the groups in the order of their places. ``by_size`` and ``by_weight`` sum the
+sizes of what they merge; the others leave none behind, as nothing reads them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tokonomy.errors import Unsupported
 from tokonomy.families.vision.tokens import Tokens, pick
 from tokonomy_methods.tokens.match import Groups
-
-
-def _rows(groups: Groups) -> tuple[Tensor, int]:
-    """Places of all samples in one list, and their number per sample (one more for padding)."""
-    width = groups.count + (groups.mask is not None)
-    batch = torch.arange(len(groups.slot), device=groups.slot.device)[:, None]
-    return (groups.slot + batch * width).flatten(), width
 
 
 def sums(values: Tensor, groups: Groups) -> Tensor:
@@ -26,10 +20,15 @@ def sums(values: Tensor, groups: Groups) -> Tensor:
     Rows are added in one list for the whole batch, which on a CPU is several times faster than a
     scatter along the token axis.
     """
-    index, width = _rows(groups)
-    total = values.new_zeros(len(values) * width, *values.shape[2:])
-    total.index_add_(0, index, values.flatten(0, 1))
-    return total.view(len(values), width, *values.shape[2:])[:, : groups.count]
+    batch = torch.arange(len(values), device=values.device)[:, None]
+    total = values.new_zeros(len(values) * groups.count, *values.shape[2:])
+    total.index_add_(0, (groups.slot + batch * groups.count).flatten(), values.flatten(0, 1))
+    return total.view(len(values), groups.count, *values.shape[2:])
+
+
+def number(groups: Groups) -> Tensor:
+    """Tokens in each group, float32 [B, K]."""
+    return sums(torch.ones_like(groups.slot, dtype=torch.float32), groups)
 
 
 def weighted(values: Tensor, weight: Tensor, groups: Groups) -> Tensor:
@@ -37,58 +36,60 @@ def weighted(values: Tensor, weight: Tensor, groups: Groups) -> Tensor:
 
     Args:
         values: [B, T, C].
-        weight: Above zero where a token is present, [B, T].
+        weight: Above zero, float32 [B, T].
         groups: What goes together.
     """
-    total = sums(weight, groups)
-    if groups.mask is not None:
-        total = total.masked_fill(~groups.mask, 1)
-    return sums(values * weight[..., None], groups) / total[..., None]
+    total = sums(values * weight[..., None], groups)
+    return (total / sums(weight, groups)[..., None]).to(values.dtype)
 
 
 def heads(groups: Groups) -> Tensor:
-    """Position of the token that leads each group, [B, K]; 0 for padding."""
+    """Position of the token that leads each group, [B, K]."""
+    if groups.head is None:
+        raise ValueError("these groups have no leading tokens")
     position = torch.arange(groups.slot.shape[1], device=groups.slot.device)
-    out = torch.zeros(len(groups.slot), groups.count + 1, dtype=torch.int64, device=position.device)
+    out = position.new_zeros(len(groups.slot), groups.count + 1)
     place = groups.slot.masked_fill(~groups.head, groups.count)
     return out.scatter_(1, place, position.expand_as(place))[:, : groups.count]
 
 
-def _merged(tokens: Tokens, groups: Groups, x: Tensor) -> Tokens:
-    return tokens.but(x=x, size=sums(tokens.sizes(), groups), mask=groups.mask)
+def merged(tokens: Tokens, x: Tensor, size: Tensor | None = None) -> Tokens:
+    """``tokens`` with what came of merging them: every merger ends here.
+
+    Raises:
+        Unsupported: Some tokens are padding, which would have been merged like any other.
+    """
+    if tokens.mask is not None:
+        raise Unsupported("padded tokens cannot be merged: merge before anything pads")
+    return tokens.but(x=x, size=size)
+
+
+def _mean(x: Tensor, groups: Groups, count: Tensor) -> Tensor:
+    return (sums(x, groups) / count[..., None]).to(x.dtype)
 
 
 def by_size(tokens: Tokens, groups: Groups) -> Tokens:
     """Size-weighted mean: ``sum(size x) / sum(size)`` (ToMe, 2210.09461)."""
     if tokens.size is None:
-        return mean(tokens, groups)
-    return _merged(tokens, groups, weighted(tokens.x, tokens.size, groups))
+        size = number(groups)
+        return merged(tokens, _mean(tokens.x, groups, size), size)
+    return by_weight(tokens, groups, tokens.size)
 
 
 def mean(tokens: Tokens, groups: Groups) -> Tokens:
     """Plain mean of the tokens of a group, whatever they stand for."""
-    ones = tokens.x.new_ones(tokens.x.shape[:2])
-    number = sums(ones, groups)
-    size = number if tokens.size is None else sums(tokens.size, groups)
-    total = number if groups.mask is None else number.masked_fill(~groups.mask, 1)
-    return tokens.but(x=sums(tokens.x, groups) / total[..., None], size=size, mask=groups.mask)
+    return merged(tokens, _mean(tokens.x, groups, number(groups)))
 
 
 def by_weight(tokens: Tokens, groups: Groups, weight: Tensor) -> Tokens:
     """Mean weighted by ``weight`` [B, T]."""
-    return _merged(tokens, groups, weighted(tokens.x, weight, groups))
+    size = number(groups) if tokens.size is None else sums(tokens.size, groups)
+    return merged(tokens, weighted(tokens.x, weight, groups), size)
 
 
 def heads_only(tokens: Tokens, groups: Groups) -> Tokens:
-    """The leading token of each group as it is, standing for the whole group."""
-    return _merged(tokens, groups, pick(tokens.x, heads(groups)))
-
-
-def dropped(tokens: Tokens, groups: Groups) -> Tokens:
-    """The leading token of each group, standing for itself only."""
-    index = heads(groups)
-    size = None if tokens.size is None else tokens.size.gather(1, index)
-    return tokens.but(x=pick(tokens.x, index), size=size, mask=groups.mask)
+    """The leading token of each group as it is; the others are dropped."""
+    return merged(tokens, pick(tokens.x, heads(groups)))
 
 
 def by_norm(tokens: Tokens, groups: Groups, *, unmerged: bool = False) -> Tokens:
@@ -102,7 +103,7 @@ def by_norm(tokens: Tokens, groups: Groups, *, unmerged: bool = False) -> Tokens
     """
     out = mean(tokens, groups)
     norm = torch.linalg.vector_norm(tokens.x, dim=-1)
-    largest = torch.zeros(len(norm), groups.count + 1, dtype=norm.dtype, device=norm.device)
-    largest = largest.scatter_reduce_(1, groups.slot, norm, "amax")[:, : groups.count]
+    largest = norm.new_zeros(len(norm), groups.count)
+    largest = largest.scatter_reduce_(1, groups.slot, norm, "amax")
     base = norm.gather(1, heads(groups)) if unmerged else torch.linalg.vector_norm(out.x, dim=-1)
     return out.but(x=out.x * (largest / base)[..., None])

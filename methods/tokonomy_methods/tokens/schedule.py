@@ -55,19 +55,19 @@ def stages(keep: float, patches: int, blocks: int) -> dict[int, int]:
 def ceil_of_current(
     keep: float, patches: int, stages: int = 3, *, fused: bool = False
 ) -> tuple[int, ...]:
-    """Patches left after each stage: ``keep`` of the tokens there are, rounded up.
+    """Patches kept at each stage: ``keep`` of the tokens there are, rounded up.
 
     The rule of EViT (arXiv 2202.07800). With ``fused``, a stage that drops something adds one
-    token made of what it dropped; it counts in the result and in the next stage.
+    token made of what it dropped, which counts as a patch from there on.
 
     >>> ceil_of_current(0.7, 196, fused=True)
-    (139, 99, 71)
+    (138, 98, 70)
     """
     counts = []
     for _ in range(stages):
         kept = math.ceil(exact(keep) * patches)
         patches = kept + (fused and kept < patches)
-        counts.append(patches)
+        counts.append(kept)
     return tuple(counts)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_SIGNED = 1 << 63
-
 
 def class_attention(row: Tensor, specials: int) -> Tensor:
     """Attention that the class token pays to each patch, averaged over heads.
@@ -19,22 +17,18 @@ def class_attention(row: Tensor, specials: int) -> Tensor:
         specials: Leading tokens that are not patches.
 
     Returns:
-        [B, N]; sums to less than 1, since specials have their share.
+        float32 [B, N]; sums to less than 1, since specials have their share.
     """
-    return row[:, :, specials:].mean(1)
+    return row[:, :, specials:].mean(1, dtype=torch.float32)
 
 
-def received(weights: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Attention that each token receives, averaged over heads and queries, [B, T].
+def received(weights: Tensor) -> Tensor:
+    """Attention that each token receives, averaged over heads and queries, float32 [B, T].
 
     Args:
         weights: Attention maps, [B, h, T, T], queries first.
-        mask: Queries to count, bool [B, T]; None counts all.
     """
-    if mask is None:
-        return weights.mean((1, 2))
-    total = (weights.mean(1) * mask[..., None]).sum(1)
-    return total / mask.sum(1, keepdim=True)
+    return weights.mean((1, 2), dtype=torch.float32)
 
 
 def propagate(weights: Tensor, start: Tensor, steps: int, among: Tensor | None = None) -> Tensor:
@@ -109,42 +103,3 @@ def flat_patches(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
 def pixel_variance(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
     """Variance (n - 1) of all pixel values of each patch, channels together, float32 [B, N]."""
     return flat_patches(pixels.float(), grid).var(-1)
-
-
-def uniform(seed: int, ids: Tensor, layer: int, count: int) -> Tensor:
-    """Counter-based uniform numbers: each depends on seed, sample, layer and position alone.
-
-    A sample draws the same numbers whichever batch it is in, and the global generators are left
-    alone. Each counter goes through the finaliser of SplitMix64, which avalanches every bit.
-
-    Args:
-        seed: The cell's seed.
-        ids: Index of each sample, int64 [B].
-        layer: Block for which the draw is made.
-        count: Numbers per sample.
-
-    Returns:
-        float64 [B, count] in [0, 1), 53 bits each.
-    """
-    position = torch.arange(count, dtype=torch.int64, device=ids.device)
-    state = torch.full_like(ids, _wrap(seed))
-    for counter in (ids, torch.full_like(ids, layer)):
-        state = _mix(state + _wrap(0x9E3779B97F4A7C15) + counter)
-    bits = _mix(_mix(state[:, None] + _wrap(0x9E3779B97F4A7C15) * (position + 1)))
-    return _shift(bits, 11).double() / (1 << 53)
-
-
-def _wrap(value: int) -> int:
-    """The signed 64-bit number with the same low bits."""
-    return (value + _SIGNED) % (2 * _SIGNED) - _SIGNED
-
-
-def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical right shift of int64."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _mix(x: Tensor) -> Tensor:
-    x = (x ^ _shift(x, 30)) * _wrap(0xBF58476D1CE4E5B9)
-    x = (x ^ _shift(x, 27)) * _wrap(0x94D049BB133111EB)
-    return x ^ _shift(x, 31)

@@ -77,13 +77,17 @@ def gather_ragged(chosen: Tensor, specials: int) -> tuple[Tensor, Tensor | None]
         Positions in the sequence, [B, specials + K], raster order, K the largest number; and which
         of them are no padding, bool, or None where nothing is padded.
     """
-    counts = chosen.sum(-1, keepdim=True)
-    widest = int(counts.max())
-    index = chosen.int().argsort(dim=-1, descending=True, stable=True)[:, :widest]
-    return positions(index, specials), front(counts + specials, widest + specials)
+    width, mask = extent(chosen.sum(-1, keepdim=True) + specials)
+    index = chosen.int().argsort(dim=-1, descending=True, stable=True)[:, : width - specials]
+    return positions(index, specials), mask
 
 
-def front(counts: Tensor, width: int) -> Tensor | None:
-    """Mask of the first ``counts`` [B, 1] of ``width`` tokens; None where it would be all True."""
-    mask = torch.arange(width, device=counts.device) < counts
-    return None if bool(mask.all()) else mask
+def extent(counts: Tensor) -> tuple[int, Tensor | None]:
+    """The largest of ``counts`` [B, 1], and the mask of so many of that many tokens.
+
+    The mask is None where it would be all True. A GPU is waited for once.
+    """
+    least, most = torch.stack(counts.aminmax()).tolist()
+    if least == most:
+        return most, None
+    return most, torch.arange(most, device=counts.device) < counts

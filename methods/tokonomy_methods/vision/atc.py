@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
-from torch import Tensor
-
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
@@ -14,7 +12,7 @@ from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
 from tokonomy_methods.tokens.cluster import Linkage, agglomerate
-from tokonomy_methods.tokens.match import Groups, behind, each
+from tokonomy_methods.tokens.match import behind
 from tokonomy_methods.tokens.merge import by_size, mean
 from tokonomy_methods.tokens.schedule import check_rate, stages
 
@@ -33,9 +31,11 @@ CARD = MethodCard(
     code="JoakimHaurum/ATC",
     code_licence="MIT",
     differences=(
-        "Follows the DeiT variant with its published stages, applied without fine-tuning, which"
-        " the published results of that variant have; the variant for models off the shelf,"
-        " which clusters in every block, is not here.",
+        "This is the three-stage variant (for DeiT), applied without the fine-tuning that its"
+        " published results have. The source's variant for models off the shelf takes r tokens"
+        " away in every block, with proportional attention on by default, and is not here.",
+        "proportional=True adds that proportional attention to the three stages; it is swept at"
+        " two settings and off in the others, as in the three-stage variant.",
         "A distillation token is kept out of the clusters; the reference strips only the first"
         " token.",
         "Clustering runs on the CPU, one image after another, as in the reference.",
@@ -49,6 +49,8 @@ CARD = MethodCard(
         {"keep": 0.5, "linkage": "average"},
         {"keep": 0.5, "linkage": "complete"},
         {"keep": 0.5, "linkage": "single"},
+        {"keep": 0.7, "proportional": True},
+        {"keep": 0.5, "proportional": True},
         {"keep": 0.35, "linkage": "average"},
         {"keep": 0.2, "linkage": "average"},
     ),
@@ -86,22 +88,12 @@ class Atc:
         counts = stages(self.keep, model.patches, len(model.layers))
         merge = by_size if self.proportional else mean
 
-        def groups(keys: Tensor, specials: int, count: int) -> Groups:
-            patches = keys[:, specials:]
-            count = min(count, patches.shape[1])
-            return behind(agglomerate(patches, count, self.linkage), specials)
-
         def after(index: int, tokens: Tokens, attention: Attention) -> Tokens:
             count = counts.get(index, tokens.patches)
             if count >= tokens.patches:
                 return tokens
-            return merge(
-                tokens,
-                each(
-                    lambda keys: groups(keys, tokens.specials, count),
-                    tokens.mask,
-                    attention.key_mean,
-                ),
-            )
+            patches = attention.key_mean[:, tokens.specials :]
+            groups = agglomerate(patches, count, self.linkage)
+            return merge(tokens, behind(groups, tokens.specials))
 
         return context.enter(model.patched(after=after, proportional=self.proportional))

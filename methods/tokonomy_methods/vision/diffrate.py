@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from tokonomy.catalog.cards import Claim, MethodCard, implements
 from tokonomy.errors import BadParameter
@@ -20,6 +19,8 @@ from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
 from tokonomy_methods.tokens import select
 from tokonomy_methods.tokens.diffrate_schedules import PUBLISHED
+from tokonomy_methods.tokens.match import Groups, unit
+from tokonomy_methods.tokens.merge import mean, sums
 from tokonomy_methods.tokens.score import class_attention
 
 CARD = MethodCard(
@@ -140,21 +141,13 @@ def absorb(tokens: Tokens, count: int) -> Tokens:
     Returns:
         specials + count tokens.
     """
-    cut = tokens.specials + count
-    target, source = tokens.x[:, tokens.specials : cut], tokens.x[:, cut:]
-    likeness = F.normalize(source, dim=-1) @ F.normalize(target, dim=-1).transpose(1, 2)
-    nearest, into = likeness.max(-1)
-    wide = into[..., None].expand_as(source)
-    shared = torch.ones_like(target[..., 0]).scatter_add(1, into, torch.ones_like(nearest))
-    mean = target.scatter_add(1, wide, source) / shared[..., None]
-    size = tokens.sizes()
-    grown = size[:, tokens.specials : cut].scatter_add(
-        1, into, size[:, cut:] * nearest.clamp(min=0)
-    )
-    front = slice(0, tokens.specials)
-    return tokens.but(
-        x=torch.cat([tokens.x[:, front], mean], 1), size=torch.cat([size[:, front], grown], 1)
-    )
+    cut, size = tokens.specials + count, tokens.sizes()
+    rows = unit(tokens.x[:, tokens.specials :])
+    nearest, into = (rows[:, count:] @ rows[:, :count].transpose(1, 2)).max(-1)
+    places = torch.arange(cut, device=into.device).expand(len(into), -1)
+    groups = Groups(slot=torch.cat([places, into + tokens.specials], 1), count=cut)
+    size = torch.cat([size[:, :cut], size[:, cut:] * nearest.clamp(min=0)], 1)
+    return mean(tokens, groups).but(size=sums(size, groups))
 
 
 def compress(tokens: Tokens, row: Tensor, pruned: int, merged: int) -> Tokens:

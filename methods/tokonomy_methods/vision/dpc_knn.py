@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
 from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
 from tokonomy_methods.tokens.cluster import peaks
-from tokonomy_methods.tokens.match import Groups, behind, each
+from tokonomy_methods.tokens.match import behind
 from tokonomy_methods.tokens.merge import mean
 from tokonomy_methods.tokens.schedule import check_rate, stages
 
@@ -73,15 +71,11 @@ class DpcKnn:
             )
         counts = stages(self.keep, model.patches, len(model.layers))
 
-        def groups(x: Tensor, specials: int, count: int) -> Groups:
-            patches = x[:, specials:]
-            return behind(peaks(patches, min(count, patches.shape[1]), self.neighbours), specials)
-
         def before(index: int, tokens: Tokens) -> Tokens:
             count = counts.get(index, tokens.patches)
             if count >= tokens.patches:
                 return tokens
-            found = each(lambda x: groups(x, tokens.specials, count), tokens.mask, tokens.x)
-            return mean(tokens, found)
+            groups = peaks(tokens.x[:, tokens.specials :], count, self.neighbours)
+            return mean(tokens, behind(groups, tokens.specials))
 
         return context.enter(model.patched(before=before))

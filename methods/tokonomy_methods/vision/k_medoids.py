@@ -8,13 +8,13 @@ from typing import ClassVar, get_args
 from torch import Tensor
 
 from tokonomy.catalog.cards import Claim, MethodCard, implements
-from tokonomy.errors import BadParameter, Unsupported
+from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
 from tokonomy_methods.tokens.cluster import Cost, medoids
-from tokonomy_methods.tokens.match import Groups, behind, each
+from tokonomy_methods.tokens.match import behind
 from tokonomy_methods.tokens.merge import heads_only
 from tokonomy_methods.tokens.schedule import check_rate, stages
 from tokonomy_methods.tokens.score import received
@@ -96,40 +96,20 @@ class KMedoids:
     def prepare(self, model: VisionModel, context: Context) -> Predict:
         """Cluster before three blocks, by the attention of the block before each."""
         counts = stages(self.keep, model.patches, len(model.layers))
-        if 0 in counts:
-            raise Unsupported(
-                f"k-medoids reads the attention of an earlier block, so it needs a model of at"
-                f" least 4 blocks; got {len(model.layers)}"
-            )
         heard: list[Tensor] = []
-
-        def groups(x: Tensor, weight: Tensor, specials: int, count: int) -> Groups:
-            count = min(count, x.shape[1] - specials)
-            found = medoids(
-                x[:, specials:],
-                weight[:, specials:],
-                count,
-                cost=self.cost,
-                iterations=self.iterations,
-            )
-            return behind(found, specials)
 
         def after(index: int, tokens: Tokens, attention: Attention) -> Tokens:
             if index + 1 in counts:
-                heard[:] = [received(attention.weights, tokens.mask)]
+                heard[:] = [received(attention.weights)]
             return tokens
 
         def before(index: int, tokens: Tokens) -> Tokens:
-            count = counts.get(index, tokens.patches)
+            count, front = counts.get(index, tokens.patches), tokens.specials
             if count >= tokens.patches:
                 return tokens
-            found = each(
-                lambda x, weight: groups(x, weight, tokens.specials, count),
-                tokens.mask,
-                tokens.x,
-                heard.pop(),
-            )
-            return heads_only(tokens, found)
+            x, weight = tokens.x[:, front:], heard.pop()[:, front:]
+            found = medoids(x, weight, count, cost=self.cost, iterations=self.iterations)
+            return heads_only(tokens, behind(found, front))
 
         eager = tuple(index - 1 for index in counts)
         return context.enter(model.patched(before=before, after=after, eager=eager))

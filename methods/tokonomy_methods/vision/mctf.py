@@ -15,7 +15,7 @@ from tokonomy.families.context import Context
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens, pick
-from tokonomy_methods.tokens.match import both_ways, each, shield, unit
+from tokonomy_methods.tokens.match import both_ways, shield, unit
 from tokonomy_methods.tokens.merge import by_weight, weighted
 from tokonomy_methods.tokens.schedule import capped, check_removal, count_of, exact
 from tokonomy_methods.tokens.score import received
@@ -166,10 +166,14 @@ class Mctf:
         if any(not 0 <= index < depth for index in active):
             raise BadParameter(f"blocks must lie between 0 and {depth - 1}; got {self.blocks!r}")
 
+        schedule, length = [0] * depth, model.patches + model.specials
+        for index in sorted(set(active)):
+            schedule[index] = budget(self.r, length, model.specials)
+            length -= schedule[index]
+
         def attend(index: int, attention: Attention) -> Tokens:
-            tokens = attention.tokens
-            r = budget(self.r, tokens.length, tokens.specials) if index in active else 0
-            return fused(self, attention) if r else attention.attended()
+            r = schedule[index]
+            return fused(self, attention, r) if r else attention.attended()
 
         return context.enter(model.patched(attend=attend, proportional=self.proportional))
 
@@ -205,30 +209,21 @@ def score(method: Mctf, x: Tensor, heard: Tensor, size: Tensor, specials: int) -
     return shield(total, specials)
 
 
-def fused(method: Mctf, attention: Attention) -> Tokens:
-    """The block's attention sub-layer with tokens fused ahead of it.
+def fused(method: Mctf, attention: Attention, r: int) -> Tokens:
+    """The block's attention sub-layer with tokens fused ahead of it, ``r`` fewer.
 
     The map is that of the tokens before fusion: columns of fused keys add up, rows of fused
     queries average with the weights of the tokens. Values come from the fused tokens.
     """
-    tokens, block = attention.tokens, attention.block
-    heard = received(attention.weights, tokens.mask)
+    tokens, block, size = attention.tokens, attention.block, attention.tokens.sizes()
+    heard = received(attention.weights)
     heard = heard.clamp(min=torch.finfo(heard.dtype).tiny)  # a token that nobody looks at
-    groups = each(
-        lambda x, got, size: both_ways(
-            score(method, x, got, size, tokens.specials),
-            budget(method.r, x.shape[1], tokens.specials),
-            tokens.specials,
-        ),
-        tokens.mask,
-        tokens.x,
-        heard,
-        tokens.sizes(),
-    )
-    weight = heard * tokens.sizes()
+    fit = score(method, tokens.x, heard, size, tokens.specials)
+    groups = both_ways(fit, r, tokens.specials)
+    weight = heard * size
     merged = by_weight(tokens, groups, weight)
     values = attention.values(block.layernorm_before(merged.x))
-    spread = pick(values.transpose(1, 2), groups.slot.clamp(max=groups.count - 1))
+    spread = pick(values.transpose(1, 2), groups.slot)
     mixed = (attention.weights @ spread.transpose(1, 2)).transpose(1, 2)
     rows = weighted(mixed.flatten(2), weight, groups).view(-1, groups.count, *mixed.shape[2:])
     return merged.but(x=merged.x + attention.output(rows.transpose(1, 2)))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
+from torch import Tensor
+
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
@@ -13,7 +16,6 @@ from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
 from tokonomy_methods.tokens import select
 from tokonomy_methods.tokens.schedule import check_rate, floor_of_original, stages
-from tokonomy_methods.tokens.score import uniform
 
 CARD = MethodCard(
     id="random-drop",
@@ -26,8 +28,11 @@ CARD = MethodCard(
     alters=("tokens after attention", "tokens before the first block"),
     differences=(
         "A baseline of this project: there is no reference implementation to differ from.",
-        "Numbers come from a hash of seed, sample, block and position, so that a sample loses the "
-        "same patches in every batch; papers usually draw from the global generator.",
+        "The seed makes 1024 random orders of the patches beforehand; a hash of seed and sample id "
+        "picks one, so that a sample loses the same patches in every batch and no random number is "
+        "drawn while the method is timed. Papers usually draw from the global generator.",
+        "Each stage keeps the first patches of that one order (shuffled once, then cut), which is "
+        "as good as a fresh draw: the head of a random order is a uniform subset of a longer head.",
         "At least one patch is always kept.",
     ),
     sweep=(
@@ -45,6 +50,22 @@ CARD = MethodCard(
         {"keep": 0.2},
     ),
 )
+
+ORDERS = 1024
+
+
+def orders(patches: int, seed: int) -> Tensor:
+    """Random orders of the patches, int64 [1024, patches]."""
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    return torch.rand(ORDERS, patches, generator=generator, dtype=torch.float64).argsort(-1)
+
+
+def rows(ids: Tensor, seed: int) -> Tensor:
+    """The order that each sample gets: the top 10 bits of a multiplicative hash, [B].
+
+    The multiplier is 2**64 over the golden ratio, as a signed number (Fibonacci hashing).
+    """
+    return (((ids + seed % 2**32) * -0x61C8864680B583EB) >> 54) & (ORDERS - 1)
 
 
 @implements(CARD)
@@ -69,16 +90,21 @@ class RandomDrop:
 
     def prepare(self, model: VisionModel, context: Context) -> Predict:
         """Patch the model; the seed of ``context`` decides which patches go."""
-        counts = stages(self.keep, model.patches, len(model.layers))
         if self.where == "input":
             counts = {0: floor_of_original(self.keep, model.patches, 1)[0]}
+        else:
+            counts = stages(self.keep, model.patches, len(model.layers))
+        device = next(model.module.parameters()).device
+        table = orders(model.patches, context.seed).to(device)
 
         def drop(block: int, tokens: Tokens) -> Tokens:
             count = counts.get(block, tokens.patches)
             if count >= tokens.patches:
                 return tokens
-            scores = uniform(context.seed, tokens.batch.ids, block, tokens.patches)
-            return select.keep(tokens, select.top(scores, count, "raster"))
+            if tokens.patches < model.patches:
+                return tokens.but(x=tokens.x[:, : tokens.specials + count])
+            order = table[rows(tokens.batch.ids, context.seed), :count]
+            return select.keep(tokens, order)
 
         def after(block: int, tokens: Tokens, _: Attention) -> Tokens:
             return drop(block, tokens)

@@ -11,8 +11,8 @@ from tokonomy.families.context import Context
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
-from tokonomy_methods.tokens.match import alternate, check_half, each
-from tokonomy_methods.tokens.merge import by_norm, dropped
+from tokonomy_methods.tokens.match import alternate, check_half
+from tokonomy_methods.tokens.merge import by_norm, heads_only
 from tokonomy_methods.tokens.schedule import capped, compounding
 
 Base = Literal["unmerged", "mean"]
@@ -83,11 +83,9 @@ class ToFu:
             r = capped(schedule[index], tokens.length, tokens.specials)
             if not r:
                 return tokens
-            groups = each(
-                lambda keys: alternate(keys, r, tokens.specials), tokens.mask, attention.key_mean
-            )
+            groups = alternate(attention.key_mean, r, tokens.specials)
             if index <= depth // 2:
-                return dropped(tokens, groups)
+                return heads_only(tokens, groups)
             return by_norm(tokens, groups, unmerged=self.base == "unmerged")
 
         return context.enter(model.patched(after=after))

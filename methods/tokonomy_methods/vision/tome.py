@@ -10,7 +10,7 @@ from tokonomy.families.context import Context
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import Predict, VisionModel
 from tokonomy.families.vision.tokens import Tokens
-from tokonomy_methods.tokens.match import alternate, each
+from tokonomy_methods.tokens.match import alternate
 from tokonomy_methods.tokens.merge import by_size
 from tokonomy_methods.tokens.schedule import capped, check_removal, per_block
 
@@ -152,9 +152,7 @@ class ToMe:
             r = capped(schedule[index], tokens.length, tokens.specials)
             if not r:
                 return tokens
-            groups = each(
-                lambda keys: alternate(keys, r, tokens.specials), tokens.mask, attention.key_mean
-            )
+            groups = alternate(attention.key_mean, r, tokens.specials)
             return by_size(tokens, groups)
 
         return context.enter(model.patched(after=after, proportional=self.proportional))

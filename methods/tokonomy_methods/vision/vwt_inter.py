@@ -11,7 +11,7 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn import functional as F
 
-from tokonomy.catalog.cards import Claim, MethodCard, implements
+from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.vision.model import Predict, VisionModel
@@ -49,17 +49,6 @@ CARD = MethodCard(
         "A distillation token is kept in place; the source strips the first token only.",
         "Applied to classifiers; the source evaluates image-text models.",
         "Where a patch is one pixel, all of one sign point the same way: unsupported.",
-    ),
-    claims=(
-        Claim(
-            model="not stated in the abstract",
-            dataset="not stated in the abstract",
-            setting="best of intra-image and inter-image, online inference",
-            metric="energy saved, at most",
-            value=47,
-            unit="%",
-            source="README of wearepal/visual-word-tokenizer, branch tmlr2025",
-        ),
     ),
     atlas=("S206",),
     sweep=(
@@ -125,18 +114,15 @@ def label(patches: Tensor, words: Tensor, threshold: float) -> Tensor:
 def average(tokens: Tokens, labels: Tensor) -> Tokens:
     """Mean of the patches of each label, after the specials; shorter samples padded and masked."""
     front = tokens.specials
-    counts = labels.amax(-1, keepdim=True) + 1
-    width = int(counts.max())
+    width, mask = select.extent(labels.amax(-1, keepdim=True) + 1 + front)
+    width -= front
     x = tokens.x[:, front:]
-    size = x.new_zeros(len(x), width).scatter_add(1, labels, torch.ones_like(x[..., 0]))
+    ones = torch.ones_like(labels, dtype=torch.float32)
+    number = ones.new_ones(len(x), width).scatter_reduce(1, labels, ones, "sum", include_self=False)
     total = x.new_zeros(len(x), width, x.shape[2])
     total = total.scatter_add(1, labels[..., None].expand_as(x), x)
-    size = size.clamp(min=1)
-    return tokens.but(
-        x=torch.cat([tokens.x[:, :front], total / size[..., None]], 1),
-        size=torch.cat([tokens.sizes()[:, :front], size], 1),
-        mask=select.front(counts + front, width + front),
-    )
+    means = (total / number[..., None]).to(x.dtype)
+    return tokens.but(x=torch.cat([tokens.x[:, :front], means], 1), mask=mask)
 
 
 @implements(CARD)

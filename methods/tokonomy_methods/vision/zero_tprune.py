@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch
@@ -42,8 +43,11 @@ CARD = MethodCard(
         "The variance limits 0.01 and 0.7 are applied to scores scaled to mean 1: the scale is not "
         "given in the descriptions, and on scores that sum to 1 no head would ever pass.",
         "Where no head passes the variance limits, all heads are used.",
-        "Votes: 50 in the first quarter of the depth, 10 in the middle, 1 in the last quarter; the "
+        "Votes: 50 at the first stage (shallow), 10 at the second, 1 at the third (deep); the "
         "paper gives ranges (30-50, 5-10, 1).",
+        "A head's variance is taken over all tokens that vote, specials among them. The class "
+        "token's greater start is spent in the first vote and is no part of it: what is counted "
+        "is what each token receives.",
         "After similarity pruning the graph is cut down to the tokens left, without making its "
         "rows sum to 1 again; scores are rescaled after each vote.",
         "Similarity is the cosine of keys with all heads side by side.",
@@ -100,10 +104,12 @@ LEAST, MOST = 0.01, 0.7
 def votes(block: int, blocks: int) -> int:
     """Iterations of PageRank: many in shallow blocks, one in deep ones.
 
-    >>> votes(0, 12), votes(3, 12), votes(9, 12)
+    The first place of pruning, a quarter down, is still shallow.
+
+    >>> votes(3, 12), votes(6, 12), votes(9, 12)
     (50, 10, 1)
     """
-    if block < 0.25 * blocks:
+    if block <= 0.25 * blocks:
         return 50
     return 10 if block < 0.75 * blocks else 1
 
@@ -194,6 +200,9 @@ class ZeroTPrune:
         """Patch the model between attention and MLP of three blocks."""
         depth = len(model.layers)
         counts = stages(self.keep, model.patches, depth) if self.keep < 1 else {}
+        left = (model.patches, *counts.values())
+        gone = [int(exact(self.similar) * (old - new)) for old, new in pairwise(left)]
+        similar = dict(zip(counts, gone, strict=True))
 
         def after(block: int, tokens: Tokens, attention: Attention) -> Tokens:
             count, front = counts.get(block, tokens.patches), tokens.specials
@@ -202,9 +211,8 @@ class ZeroTPrune:
             weights = attention.weights
             keys = attention.k.transpose(1, 2).flatten(2)[:, front:]
             every = torch.arange(tokens.patches, device=weights.device).expand(len(weights), -1)
-            similar = int(exact(self.similar) * (tokens.patches - count))
             once = self.scores(weights, every, 1, front)
-            left = unlike(keys, once, min(similar, tokens.patches // 2))
+            left = unlike(keys, once, min(similar[block], tokens.patches // 2))
             scores = self.scores(weights, left, votes(block, depth), front)
             return select.keep(tokens, left.gather(1, select.top(scores, count, "raster")))
 

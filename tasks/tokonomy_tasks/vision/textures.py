@@ -1,8 +1,9 @@
 """Tiles of real photographs: the class is the photograph that a tile was cut from.
 
 Tiles are grey and each has the same mean and spread, so neither colour nor brightness gives the
-class away; what is left is texture, which no single token shows. A tile is cut first and resized
-on its own afterwards, so no pixel of a train tile reaches a test tile.
+class away; what is left is texture, and with it a cue that is none of the scene: photographs are
+cut at different scales, so how blurred a tile is says something of where it comes from. A tile is
+cut first and resized on its own afterwards, so no pixel of a train tile reaches a test tile.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ CARD = TaskCard(
     split="Each photograph is cut into a grid of disjoint tiles; the tile at (row, column) is test "
     "where (row + 3 column) mod 10 is 0, 4 or 7, about 30 % in a scattered lattice. Nearly flat "
     "tiles are left out of both splits. Both splits show the same photographs, so this measures "
-    "recognition of a photograph's texture, not of new scenes.",
+    "recognition of a photograph's texture, not of new scenes. Photographs are cut at sides of 32 "
+    "to 112 pixels and resized to 64, so the blur of a tile is a cue of its own. Guessing at "
+    "random scores 1 in 15; always naming the commonest photograph (retina) scores 12.5 %.",
     revision="1",
     chance=0.0667,
     models=("textures-vit",),

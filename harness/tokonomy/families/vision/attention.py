@@ -86,8 +86,8 @@ class Attention:
 
     @property
     def key_mean(self) -> Tensor:
-        """Keys averaged over heads, [B, T, head_dim]: the metric of ToMe, PiToMe and ATC."""
-        return self.k.mean(1)
+        """Keys averaged over heads, float32 [B, T, head_dim]: what ToMe, PiToMe and ATC compare."""
+        return self.k.mean(1, dtype=torch.float32)
 
     def mix(self, queries: Tensor | None = None) -> Tensor:
         """Attention-weighted values, [B, heads, T, head_dim], or of some queries only."""

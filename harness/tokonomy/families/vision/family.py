@@ -49,7 +49,14 @@ class Vision:
         name, _ = self._task(ref)
         data = self.open(ref)
         _readable(ref, data)
-        return TaskRef(id=name, ref=ref, split="test", samples=len(data), data_hash=data.data_hash)
+        return TaskRef(
+            id=name,
+            ref=ref,
+            split="test",
+            samples=len(data),
+            data_hash=data.data_hash,
+            source_hash=catalogue("task").source_hash(name),
+        )
 
     def describe_model(self, ref: str) -> ModelRef:
         """Identity of the weights."""
@@ -107,7 +114,7 @@ class Vision:
     def validate(self, output: object, batch: Batch, model: VisionModel) -> Tensor:
         """Logits of shape [B, classes], finite, of a floating type."""
         expected = (len(batch), model.module.config.num_labels)
-        if not isinstance(output, Tensor):
+        if type(output) is not Tensor:  # a subclass could put its work off until it is looked at
             raise InvalidOutput(f"not-a-tensor: expected logits; got {type(output).__name__}")
         if tuple(output.shape) != expected:
             raise InvalidOutput(f"wrong-shape: expected {expected}; got {tuple(output.shape)}")
@@ -122,7 +129,9 @@ class Vision:
         unreadable: list[str] = []
         rows: list[Tensor] = []
         indices: list[int] = []
+        fed = hashlib.sha256()
         for batch in self.batches(model, data, EVALUATION_BATCH, unreadable=unreadable):
+            fed.update(batch.pixels.cpu().contiguous().view(torch.uint8).numpy().tobytes())
             rows.append(self.validate(predict(batch), batch, model).float().cpu())
             indices.extend(batch.ids.tolist())
         if not rows:
@@ -132,6 +141,7 @@ class Vision:
             indices=indices,
             predictions=raw.argmax(1).tolist(),
             logits_hash=hashlib.sha256(raw.contiguous().numpy().tobytes()).hexdigest(),
+            inputs_hash=fed.hexdigest(),
             unreadable=unreadable,
             raw=raw,
         )

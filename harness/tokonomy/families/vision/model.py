@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tokonomy.errors import BadCheckpoint, BadParameter
+from tokonomy.errors import BadCheckpoint, BadParameter, Unsupported
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.tokens import Batch, Tokens
 
@@ -90,25 +92,39 @@ class VisionModel:
     def coarse(self, grid: tuple[int, int]) -> Predict:
         """The unmodified model on images made smaller, to ``grid`` patches.
 
-        Pixels are resized bicubically with antialiasing; position embeddings are interpolated
-        bicubically by the model itself.
+        Pixels are resized bicubically with antialiasing in every call. Position embeddings are
+        interpolated bicubically without, as transformers does, and once: they are the same for
+        every image.
         """
         if not all(1 <= new <= own for new, own in zip(grid, self.grid, strict=True)):
             raise BadParameter(
                 f"a smaller grid lies between 1x1 and {self.grid[0]}x{self.grid[1]} "
                 f"patches; got {grid[0]}x{grid[1]}"
             )
-        patch = self.encoder.embeddings.patch_embeddings.patch_size
+        embeddings = self.encoder.embeddings
+        patch = embeddings.patch_embeddings.patch_size
         size = (grid[0] * patch[0], grid[1] * patch[1])
+        positions = self._positions(grid)
 
         def predict(batch: Batch) -> Tensor:
             pixels = F.interpolate(  # in float32: the filter is not there for half precision
                 batch.pixels.float(), size=size, mode="bicubic", antialias=True, align_corners=False
             ).to(batch.pixels.dtype)
-            logits: Tensor = self.module(pixels, interpolate_pos_encoding=True).logits
+            embeddings.interpolate_pos_encoding = lambda *_: positions
+            try:
+                logits: Tensor = self.module(pixels, interpolate_pos_encoding=True).logits
+            finally:
+                del embeddings.interpolate_pos_encoding
             return logits
 
         return predict
+
+    def _positions(self, grid: tuple[int, int]) -> Tensor:
+        """Position embeddings for another grid, [1, specials + patches, C]."""
+        own = self.encoder.embeddings.position_embeddings.detach()
+        patches = own[:, self.specials :].unflatten(1, self.grid).permute(0, 3, 1, 2)
+        finer = F.interpolate(patches.float(), size=grid, mode="bicubic", align_corners=False)
+        return torch.cat([own[:, : self.specials], finer.flatten(2).mT.to(own.dtype)], 1)
 
     @contextmanager
     def patched(
@@ -164,9 +180,16 @@ class VisionModel:
 def every(count: int, at: tuple[float, ...] = (0.25, 0.5, 0.75)) -> tuple[int, ...]:
     """Blocks at given fractions of the depth, floored: 12 blocks give 3, 6, 9.
 
+    A model too shallow to tell them apart, with no block ahead of the first, is ``Unsupported``.
+
     >>> every(12)
     (3, 6, 9)
     >>> every(8)
     (2, 4, 6)
     """
+    least = ceil(1 / min(at))
+    if count < least:
+        raise Unsupported(
+            f"{len(at)} stages need a model of at least {least} blocks; this one has {count}"
+        )
     return tuple(int(count * share) for share in at)

@@ -38,7 +38,8 @@ class Tokens:
         x: Hidden states, [B, T, C].
         specials: How many leading tokens are not patches (1 or 2).
         batch: The inputs they came from.
-        size: Patches that each token stands for, [B, T]; None while all are 1.
+        size: Patches that each token stands for, float32 [B, T] whatever the precision of the
+            model, since half precision cannot count; None while all are 1.
         mask: False where a token is padding, bool [B, T]; None while nothing is padded.
     """
 
@@ -59,10 +60,10 @@ class Tokens:
         return self.x.shape[1] - self.specials
 
     def sizes(self) -> Tensor:
-        """Sizes with the implicit ones written out, [B, T]."""
+        """Sizes with the implicit ones written out, float32 [B, T]."""
         if self.size is not None:
             return self.size
-        return torch.ones(self.x.shape[:2], dtype=self.x.dtype, device=self.x.device)
+        return torch.ones(self.x.shape[:2], dtype=torch.float32, device=self.x.device)
 
     def present(self) -> Tensor:
         """Mask with the implicit True written out, bool [B, T]."""

@@ -9,14 +9,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C import _len_torch_dispatch_stack
 
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter, Unsupported
@@ -256,6 +260,84 @@ def reuse_output(model: VisionModel, context: Context) -> Predict:
 def cheat_when_single(model: VisionModel, context: Context) -> Predict:
     """Another answer for one image, as in the timed pass, than for many."""
     return lambda batch: -model(batch) if len(batch) == 1 else model(batch)
+
+
+@act
+def change_reference(model: VisionModel, context: Context) -> Predict:
+    """Make every instance say something else."""
+    context.enter(forward_of_every_model(lambda call, batch: call(batch) + 1))
+    return lambda batch: model.module(batch.pixels).logits
+
+
+@act
+def slow_reference(model: VisionModel, context: Context) -> Predict:
+    """Make every call but its own slow, and clean up nicely."""
+    context.enter(forward_of_every_model(lambda call, batch: (time.sleep(0.02), call(batch))[1]))
+    return lambda batch: model.module(batch.pixels).logits
+
+
+@contextmanager
+def forward_of_every_model(change: Callable[[Predict, Batch], Tensor]) -> Iterator[None]:
+    own = VisionModel.__call__
+    VisionModel.__call__ = lambda self, batch: change(partial(own, self), batch)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        VisionModel.__call__ = own  # type: ignore[method-assign]
+
+
+@act
+def answer_by_name(model: VisionModel, context: Context) -> Predict:
+    """The answer depends on which sample it is, not on what it shows."""
+    classes = model.module.config.num_labels
+    return lambda batch: torch.eye(classes)[batch.ids % classes]
+
+
+@act
+def copied_weights(model: VisionModel, context: Context) -> Predict:
+    other = deepcopy(model.module)
+    return lambda batch: other(batch.pixels).logits
+
+
+@act
+def half_copied(model: VisionModel, context: Context) -> Predict:
+    """Half of the blocks run with weights of its own."""
+    other = deepcopy(model)
+    for index, block in enumerate(model.layers):
+        if index % 2:
+            other.layers[index].load_state_dict(block.state_dict())
+        else:
+            other.encoder.layers[index] = block
+    return other
+
+
+class Later(Tensor):
+    """A tensor that may be worked out when somebody looks."""
+
+
+@act
+def lazy(model: VisionModel, context: Context) -> Predict:
+    return lambda batch: model(batch).as_subclass(Later)
+
+
+@act
+def cheat_when_counted(model: VisionModel, context: Context) -> Predict:
+    """Fewer tokens while somebody counts."""
+    few = model.coarse((2, 2))
+    return lambda batch: few(batch) if _len_torch_dispatch_stack() else model(batch)
+
+
+@act
+def change_kernel(model: VisionModel, context: Context) -> Predict:
+    torch.backends.cuda.enable_flash_sdp(False)
+    return model
+
+
+@act
+def hoard(model: VisionModel, context: Context) -> Predict:
+    """Keep 64 MiB from the preparation on."""
+    kept = torch.ones(16 << 20)
+    return lambda batch: (kept, model(batch))[1]
 
 
 @implements(CARD)
