@@ -70,11 +70,10 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "significantly worse than the next smaller one, which spends at most as many. Anything "
             "else is no detectable difference. So a mismatch in tokens works against "
             "either verdict.",
-            "The test is McNemar's exact test on the same samples at the 5 % level for "
-            "each row; it "
-            "is not corrected for the number of rows, so about one row in twenty that is "
-            "truly even "
-            "will look otherwise.",
+            "The test is McNemar's exact test on the same samples. Its p values are corrected "
+            "after Holm over the settings of one method against one baseline in one class, so that "
+            "at most one method in twenty that is truly even looks otherwise somewhere; over "
+            "methods nothing is corrected.",
         ),
     ),
     (
@@ -88,7 +87,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "that were "
             "not counted are named in the record.",
             "Peak memory is the high-water mark of the process (VmHWM), reset before the method "
-            "runs. What is compared is its rise over the size with the model loaded and prepared.",
+            "runs. What is compared is its rise over the size with the model loaded and warmed up, before the "
+            "method is prepared, so what the method sets up counts too.",
         ),
     ),
 )

@@ -48,5 +48,9 @@ def _test(match: rule.Match | None) -> str:
         return "any setting"
     return (
         f"its setting with {percent(match.tokens_kept)} % of the tokens ({match.wins} samples only "
-        f"the method has right, {match.losses} only the baseline, {probability(match.p)})"
+        f"the method has right, {match.losses} only the baseline, {probability(match.p)}{_over(match)})"
     )
+
+
+def _over(match: rule.Match) -> str:
+    return f", corrected over {match.tests} settings" if match.tests > 1 else ""

@@ -114,8 +114,8 @@ class Measuring(Part):
     warmup_calls: Positive = 3
     warmup_s: Duration = 0.1
     min_pairs: Annotated[int, Field(ge=10, lt=2**31)] = 20
-    max_pairs: Positive = 200
-    max_s: Duration = 20.0
+    max_pairs: Positive = 400
+    max_s: Duration = 3.0
     half_width: Duration = 0.01
 
 

@@ -22,13 +22,13 @@ NOTES = (
     "its worth.",
     "The two columns at equal tokens hold the method against random selection and against plain "
     "down-sampling of the image where those spend as many tokens or the next setting up or down, "
-    "sample by sample, with McNemar's exact test. No difference means that none could be "
+    "sample by sample, with McNemar's exact test, corrected over a method's settings. No difference means that none could be "
     "detected, not that there is none.",
     "Not comparable: the baseline has no setting as large, or as small, as this one; or it scores "
     "worse with more tokens than with fewer, so no setting of it can stand for this many.",
     "A dagger beside an interval says that timing stopped at the suite's cap before the interval "
     "was as narrow as asked: unconverged, and as wide as it says.",
-    "Memory is the rise of the process's high-water mark over its size with the model prepared. "
+    "Memory is the rise of the process's high-water mark over its size with the model loaded. "
     "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method.",
     "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
     "Energy: not measured, because no energy meter is built in for this device yet.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.metrics import METRICS, Metric
-from tokonomy.store.record import Missing, Record, Timing, Work
+from tokonomy.store.record import Measuring, Missing, Record, Timing, Work
 from tokonomy_site import words
 from tokonomy_site.board import BASELINES, explained
 from tokonomy_site.environment import clean
@@ -208,22 +208,20 @@ def _command(record: Record) -> str:
         said += ["--set", f"{name}={json.dumps(value, ensure_ascii=False)}"]
     said += ["--task", cell.task.ref, "--model", cell.model.ref]
     said += ["--scenario", f"{cell.scenario}{batch}", "--device", cell.device]
-    said += ["--precision", cell.precision, "--fresh"]
-    return " ".join(shlex.quote(clean(word)) for word in said)
+    said += ["--precision", cell.precision, "--seed", str(cell.seed)]
+    usual = Measuring().model_dump()
+    for name, value in cell.measuring.model_dump().items():
+        if value != usual[name]:
+            said += ["--measure", f"{name}={json.dumps(value)}"]
+    return " ".join(shlex.quote(clean(word)) for word in (*said, "--fresh"))
 
 
 def _expectation(run: Run) -> str:
     wall = run.figure("wall_s").value
     took = f"It took {seconds(wall)} here. " if wall is not None else ""
-    apart = (
-        f"Its {words.plural(run.threads, 'thread')} and seed {run.seed} can be set in a suite file "
-        "only; the command takes one thread and seed 0. "
-        if (run.threads, run.seed) != (1, 0)
-        else ""
-    )
     return (
-        f"{took}{apart}Outputs should be the same on the same software, up to rounding; the "
-        "latency ratio should come close to the interval above on the same machine."
+        f"{took}Outputs should be the same on the same software, up to rounding; the latency ratio "
+        "should come close to the interval above on the same machine."
     )
 
 
