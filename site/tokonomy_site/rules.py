@@ -87,8 +87,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "that were "
             "not counted are named in the record.",
             "Peak memory is the high-water mark of the process (VmHWM), reset before the method "
-            "runs. What is compared is its rise over the size with the model loaded and warmed up, before the "
-            "method is prepared, so what the method sets up counts too.",
+            "runs. What is compared is its rise over the size with the model loaded and warmed "
+            "up, before the method is prepared, so what the method sets up counts too.",
         ),
     ),
 )

@@ -48,7 +48,8 @@ def _test(match: rule.Match | None) -> str:
         return "any setting"
     return (
         f"its setting with {percent(match.tokens_kept)} % of the tokens ({match.wins} samples only "
-        f"the method has right, {match.losses} only the baseline, {probability(match.p)}{_over(match)})"
+        f"the method has right, {match.losses} only the baseline, "
+        f"{probability(match.p)}{_over(match)})"
     )
 
 

@@ -36,11 +36,22 @@ def _base(module: str, path: Path, node: ast.ImportFrom) -> str:
 
 
 def _file(module: str) -> Path | None:
+    """The file of a module, found without importing anything; None where there is none."""
+    top, _, rest = module.partition(".")
     try:
-        spec = find_spec(module)
-    except (ImportError, AttributeError, ValueError):
+        spec = find_spec(top)
+    except (ImportError, ValueError):
         return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    for root in spec.submodule_search_locations or ():
+        place = Path(root, *rest.split("."))
+        for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
 
 
 def _within(module: str, package: str) -> bool:

@@ -22,8 +22,8 @@ NOTES = (
     "its worth.",
     "The two columns at equal tokens hold the method against random selection and against plain "
     "down-sampling of the image where those spend as many tokens or the next setting up or down, "
-    "sample by sample, with McNemar's exact test, corrected over a method's settings. No difference means that none could be "
-    "detected, not that there is none.",
+    "sample by sample, with McNemar's exact test, corrected over a method's settings. "
+    "No difference means that none could be detected, not that there is none.",
     "Not comparable: the baseline has no setting as large, or as small, as this one; or it scores "
     "worse with more tokens than with fewer, so no setting of it can stand for this many.",
     "A dagger beside an interval says that timing stopped at the suite's cap before the interval "
