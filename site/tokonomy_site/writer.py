@@ -34,6 +34,7 @@ def _refuse_foreign(out: Path) -> None:
 def replacing(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` that takes its place when the block ends well."""
     _refuse_foreign(out)
+    missing = [folder for folder in out.parents if not folder.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -49,6 +50,9 @@ def replacing(out: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        if not out.exists():
+            for folder in missing:
+                folder.rmdir()
 
 
 def _swap(fresh: Path, out: Path) -> None:
