@@ -5,7 +5,7 @@ SUITE ?= quick
 .PHONY: leaderboard test bench format
 
 leaderboard: .venv/ready ## run the suite, build the site, print a summary
-	$(BIN)/tokonomy run --suite $(SUITE)
+	$(BIN)/tokonomy run --suite $(SUITE) || test $$? -eq 1 # failed runs are shown, not hidden
 	$(BIN)/tokonomy results show --suite $(SUITE)
 	$(BIN)/tokonomy publish
 

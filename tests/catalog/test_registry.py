@@ -64,6 +64,19 @@ def test_a_package_from_outside_is_listed_and_its_faults_are_reported(outside: P
     assert "this file was run" not in done.stderr
 
 
+def test_a_method_and_a_task_from_outside_are_measured(outside: Path, tmp_path: Path) -> None:
+    done = tokonomy(
+        "run", "--method", "outside-half", "--task", "outside-gradients", "--set", "keep=0.5",
+        "--measure", "max_s=0.1", "--db", str(tmp_path / "x.sqlite"), "--json", path=outside,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = tokonomy("results", "show", "--db", str(tmp_path / "x.sqlite"), "--json", path=outside)
+    runs = {run["method"]: run for run in json.loads(shown.stdout)}
+    assert set(runs) == {"outside-half", "reference"}
+    assert {run["status"] for run in runs.values()} == {"ok"}
+    assert runs["outside-half"]["metrics"]["tokens_kept"]["value"] == pytest.approx(33 / 65)
+
+
 def test_a_suite_package_that_is_gone_is_reported(outside: Path) -> None:
     done = tokonomy("list", "suites", path=outside)
     assert done.returncode == 0
@@ -74,6 +87,7 @@ def test_a_suite_package_that_is_gone_is_reported(outside: Path) -> None:
 def test_listing_does_not_import_torch() -> None:
     code = (
         "import sys, tokonomy.catalog.registry as r\n"
+        "import tokonomy.cli, tokonomy.cli.catalog\n"
         "[r.catalogue(noun).cards for noun in r.NOUNS]\n"
         "print([m for m in ('torch', 'transformers', 'pandas', 'sklearn') if m in sys.modules])"
     )

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,14 @@ RUN = ("run", "--method", "tome", "--task", "digits")
         ((*RUN, "--model", "digit-vit"), "did you mean digits-vit"),
         ((*RUN, "--model", "hf:not/there"), "neither a folder here nor a repository"),
         ((*RUN, "--set", "keep=0.5"), "has no parameter 'keep'; it has"),
-        ((*RUN, "--set", "r=-1"), "r"),
-        ((*RUN, "--set", "r=1000"), "r"),
+        ((*RUN, "--set", "r=-1"), "got -1"),
+        ((*RUN, "--set", "r=1000"), "the model's 64 patches; got 1000"),
+        ((*RUN, "--set", "r=2", "--set", "r=4"), "given twice"),
+        ((*RUN, "--device", "gpu"), "a device is cpu or one of"),
+        ((*RUN, "--device", "cuda:99"), "a device is cpu or one of"),
+        ((*RUN, "--seed", "99999999999999999999"), "seed"),
+        ((*RUN, "--measure", "max_s=-1"), "max_s"),
+        ((*RUN, "--measure", "speed=1"), "speed"),
         ((*RUN, "--set", "r"), "name=value"),
         ((*RUN, "--scenario", "offline:0"), "offline:0"),
         ((*RUN, "--precision", "fp8"), "fp8"),
@@ -66,6 +73,8 @@ RUN = ("run", "--method", "tome", "--task", "digits")
         (("compare", "a", "b"), "no such database"),
         (("publish", "--db", "none.sqlite", "--records", "none"), "none"),
         (("zoo", "train", "digit-vit", "--out", "x"), "did you mean digits-vit"),
+        (("zoo", "train", "digits-vit", "--out", "x", "--device", "gpu"), "a device is cpu"),
+        (("results", "show", "abc", "--only", "method=tome"), "one run"),
         (("nonsense",), "nonsense"),
         (("run", "--nonsense"), "nonsense"),
     ],
@@ -145,6 +154,41 @@ def test_a_database_that_cannot_be_used_is_one_line(
     assert database.read_bytes() == before
     if kind == "locked" and holder is not None:
         holder.close()
+
+
+def test_a_database_that_has_no_room_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself refuses to grow, as on a full disk; what was there stays."""
+    from tokonomy.store import engine
+    from tokonomy.store.database import open_store
+
+    with open_store("x.sqlite") as store:
+        store.add(make_record())
+    with sqlite3.connect("x.sqlite") as database:
+        (pages,) = database.execute("pragma page_count").fetchone()
+    plain = engine._write_pragmas
+
+    def full(connection: Any, entry: Any) -> None:
+        plain(connection, entry)
+        connection.execute(f"pragma max_page_count = {pages}")
+
+    monkeypatch.setattr(engine, "_write_pragmas", full)
+    lines = "\n".join(make_record(seed=seed).line() for seed in range(1, 40))
+    Path("records.jsonl").write_text(lines + "\n")
+    said = refused(capsys, monkeypatch, "results", "import", "records.jsonl", "--db", "x.sqlite")
+    assert "x.sqlite" in said
+    with sqlite3.connect("x.sqlite") as database:
+        assert database.execute("select count(*) from runs").fetchone() == (1,)
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below /proc nobody can make a file, not even root."""
+    Path("records.jsonl").write_text(make_record().line() + "\n")
+    words = ("results", "import", "records.jsonl", "--db", "/proc/none/x.sqlite")
+    assert "/proc/none" in refused(capsys, monkeypatch, *words)
 
 
 def _defaults() -> tuple[object, ...]:

@@ -68,17 +68,26 @@ def test_verdicts_are_counted_over_what_can_be_compared() -> None:
 
 
 def test_a_rise_beyond_both_intervals_is_named() -> None:
+    lost, even = metric(0.05, 0.02, 0.08), metric(0.01, -0.01, 0.03)
     falling = [
-        ("r 2", metric(0.9), metric(0.86, 0.84, 0.88)),
-        ("r 4", metric(0.7), metric(0.80, 0.78, 0.82)),
-        ("r 8", metric(0.5), metric(0.70, 0.68, 0.72)),
+        ("r 2", metric(0.9), metric(0.86, 0.84, 0.88), even),
+        ("r 4", metric(0.7), metric(0.80, 0.78, 0.82), lost),
+        ("r 8", metric(0.5), metric(0.70, 0.68, 0.72), lost),
     ]
     assert "falls from 86.0 % to 70.0 %" in words.monotone(falling)
-    rising = [*falling, ("r 9", metric(0.4), metric(0.79, 0.77, 0.81))]
+    rising = [*falling, ("r 9", metric(0.4), metric(0.79, 0.77, 0.81), lost)]
     assert "r 9 (79.0 %) above r 8 (70.0 %)" in words.monotone(rising)
-    within = [*falling, ("r 9", metric(0.4), metric(0.71, 0.69, 0.73))]
+    within = [*falling, ("r 9", metric(0.4), metric(0.71, 0.69, 0.73), lost)]
     assert "with no rise" in words.monotone(within)
     assert words.monotone(falling[:2]) == ""
+
+
+def test_a_loss_that_only_pairing_shows_is_told() -> None:
+    lost, even = metric(0.05, 0.02, 0.08), metric(0.01, -0.01, 0.03)
+    wide = [(f"r {i}", metric(1 - i / 10), metric(0.8, 0.7, 0.9)) for i in range(3)]
+    said = words.monotone([(*wide[0], even), (*wide[1], even), (*wide[2], lost)])
+    assert "beyond chance at 1 of 3 settings" in said
+    assert "at any of 3 settings" in words.monotone([(*each, even) for each in wide])
 
 
 def test_the_front_holds_what_nothing_beats() -> None:

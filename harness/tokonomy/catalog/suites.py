@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
-from tokonomy.store.record import Duration, Measuring, Positive
+from tokonomy.store.record import Duration, Measuring, Positive, Whole
 
 ScenarioRef = Annotated[str, Field(pattern=r"^(stream|offline:[1-9][0-9]{0,3})$")]
 
@@ -59,7 +59,7 @@ class Suite(_Table):
     device: str = "cpu"
     precision: Literal["fp32", "bf16"] = "fp32"
     mode: Literal["eager"] = "eager"
-    seed: int = 0
+    seed: Whole = 0
     select: Annotated[list[Selection], Field(min_length=1)]
     measuring: Measuring = Measuring()
     limits: Limits = Limits()
@@ -108,7 +108,11 @@ def installed() -> tuple[Mapping[str, Path], tuple[Broken, ...]]:
             broken.append(Broken(where=f"{point.name} = {point.value}", reason=str(error)))
             continue
         for path in sorted(folder.rglob("*.toml")):
-            found.setdefault(path.stem, path)
+            if path.stem in found:
+                taken = f"suite {path.stem!r} is already taken by {found[path.stem].parent.name}"
+                broken.append(Broken(where=f"{point.name} = {point.value}", reason=taken))
+            else:
+                found[path.stem] = path
     return found, tuple(broken)
 
 

@@ -31,6 +31,8 @@ class Verbs(click.Group):
 
     def _places(self) -> dict[str, str]:
         added = {point.name: point.value for point in entry_points(group="tokonomy.commands")}
+        for name in sorted(set(added) & set(VERBS)):
+            click.echo(f"warning: {added[name]} offers a verb {name!r}, which is ours", err=True)
         return {**added, **VERBS}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -46,7 +48,7 @@ class Verbs(click.Group):
         module, _, attribute = place.partition(":")
         try:
             command: click.Command = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # a package from outside may fail in any way
             if cmd_name in VERBS:
                 raise
             click.echo(f"warning: the verb {cmd_name!r} cannot be loaded: {error}", err=True)

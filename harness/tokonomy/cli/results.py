@@ -11,6 +11,7 @@ import click
 
 from tokonomy.cli.printing import json_option, print_json, print_table
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
+from tokonomy.errors import UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, verify
 from tokonomy.store.metrics import Metric
@@ -140,6 +141,8 @@ def show(
     Example:
       tokonomy results show --only method=tome,task=textures
     """
+    if run_id is not None and (only or suite or everything):
+        raise UsageError("a run's id names one run; --only, --suite and --all select many")
     with open_store(database, create=False) as store:
         if run_id is not None:
             print_json(store.run(run_id).model_dump(mode="json"))

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from tokonomy.catalog.registry import catalogue
 from tokonomy.catalog.suites import Suite, find_suite
 from tokonomy.cli.printing import json_option, plain, print_json, print_table
 from tokonomy.cli.results import setting
@@ -43,6 +44,8 @@ def _settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
         name, found, value = text.partition("=")
         if not found:
             raise UsageError(f"{option} takes name=value such as r=8; got {text!r}")
+        if name in settings:
+            raise UsageError(f"{option} {name} is given twice; give one value")
         settings[name] = _value(value)
     return settings
 
@@ -57,7 +60,8 @@ def _asked(methods: Sequence[str], tasks: Sequence[str], given: Sequence[str],
         raise UsageError(f"--set needs exactly one --method; got {len(methods)}")
     try:
         return Suite.model_validate({
-            "id": _ASKED, "title": "Asked for on the command line", "family": "vision",
+            "id": _ASKED, "title": "Asked for on the command line",
+            "family": catalogue("task").card(tasks[0].partition(":")[0]).family,
             "select": [{
                 "tasks": list(tasks), "methods": list(methods), "models": list(models),
                 "scenarios": list(scenarios) or ["stream"],

@@ -41,7 +41,7 @@ def chosen(only: Iterable[str]) -> dict[str, list[str]]:
 
 
 def new_file(path: Path) -> Path:
-    """A path that can be written; raises ``UsageError`` in one line."""
+    """A path that is no folder; raises ``UsageError`` in one line."""
     if path.is_dir():
         raise UsageError(f"expected a file to write; {str(path)!r} is a folder")
     return path

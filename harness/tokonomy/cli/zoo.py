@@ -8,6 +8,7 @@ import click
 
 from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import BadParameter
+from tokonomy.measure.environment import device_class
 
 
 @click.group()
@@ -35,5 +36,10 @@ def train(model: str, out: Path, seed: int, device: str) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadParameter(f"--out must be a new or empty folder; {str(out)!r} is neither")
     recipe = catalogue("model").build(model, {})
+    device_class(device)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadParameter(f"--out: {str(out)!r} cannot be made: {error.strerror}") from None
     recipe.train(out, seed=seed, device=device, progress=lambda line: click.echo(line, err=True))
     click.echo(str(out))

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 import tokonomy
+from tokonomy.errors import BadParameter
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.store.record import Harness, Scalar
 
@@ -64,8 +65,14 @@ def device_class(device: str) -> str:
     """What kind of device it is; numbers of one class compare."""
     if device == "cpu":
         return f"cpu: {_cpuinfo('model name') or platform.machine()} x{cores()}"
+    kind, _, index = device.partition(":")
     import torch  # slow to import, and only a GPU needs it
 
+    if kind != "cuda" or not index.isdecimal() or int(index) >= torch.cuda.device_count():
+        raise BadParameter(
+            f"a device is cpu or one of the {torch.cuda.device_count()} CUDA devices here, cuda:N; "
+            f"got {device!r}; `tokonomy list devices` shows them"
+        )
     return f"cuda: {torch.cuda.get_device_name(device)}"
 
 

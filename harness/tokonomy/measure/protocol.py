@@ -1,6 +1,6 @@
 """The protocol's version and every threshold of it that is ours to choose, each with its reason.
 
-What a suite may choose (pairs, caps, warm-up, threads) is in ``catalog.suites.Measuring``.
+What a suite may choose (pairs, caps, warm-up, threads) is in ``store.record.Measuring``.
 """
 
 from __future__ import annotations
