@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.metrics import Metric
+from tokonomy.store.verdict import BASELINES
 from tokonomy_site.charts import Chart, Point, chart
-from tokonomy_site.figures import (
-    form_of,
-    known,
-    mebibytes,
-    percent,
-    probability,
-    ratio,
-    significant,
-    span,
-)  # fmt: skip
+from tokonomy_site.figures import form_of, percent, probability, ratio, span
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting, varying
 from tokonomy_site.tables import Cell, Column, Line, Table
 from tokonomy_site.words import DERIVED, STATUS, plural
 
-BASELINES = ("random-drop", "downsample")
 CAPPED = "\u2020"  # beside an interval whose timing stopped at a cap
 ROOT = "../"  # of every page that shows a board
 
@@ -195,8 +186,18 @@ def points(
     cost: str,
     href: Callable[[Row], str],
     only: str | None = None,
+    curves: Mapping[str, str] | None = None,
 ) -> list[Point]:
-    """Rows as points of a chart of accuracy against ``cost``; ``only`` one method is labelled."""
+    """Rows as points of a chart of accuracy against ``cost``.
+
+    Args:
+        shown: The rows.
+        snapshot: For the methods' signs.
+        cost: Name of the figure across.
+        href: Where a row's mark leads.
+        only: The one method that is labelled; all are where it is None.
+        curves: By row id, which of its method's curves a row is on.
+    """
     return [
         Point(
             x=row.run.figure(cost),
@@ -204,7 +205,7 @@ def points(
             href=href(row),
             label=spoken(row, cost),
             short=row.name if only is None else row.setting if row.run.method == only else "",
-            series=row.run.method,
+            series=f"{row.run.method} {(curves or {}).get(row.id, '')}".strip(),
             style=snapshot.sign(row.run.method).style,
             shape=snapshot.sign(row.run.method).shape,
         )
@@ -243,6 +244,7 @@ def charts(
     href: Callable[[Row], str],
     only: str | None = None,
     place: str = "",
+    curves: Mapping[str, str] | None = None,
 ) -> list[Figured]:
     """Accuracy against time and against tokens, in that order; what cannot be drawn is left out."""
     specs = (
@@ -258,7 +260,7 @@ def charts(
     made = []
     for cost, title, axis, form, time, bounds in specs:
         picture = chart(
-            points(shown, snapshot, cost, href, only),
+            points(shown, snapshot, cost, href, only, curves),
             title=f"{title}: {place}" if place else title,
             x_title=axis,
             y_title="accuracy, %",
@@ -278,22 +280,3 @@ def explained(code: str | None) -> str:
     """A reason code as a sentence."""
     known_codes = {**REASONS, **DERIVED}
     return known_codes.get(code or "") or f"Reason given: {code or 'none'}."
-
-
-__all__ = [
-    "BASELINES",
-    "COLUMNS",
-    "Figured",
-    "Row",
-    "absent",
-    "charts",
-    "explained",
-    "figure_cell",
-    "known",
-    "mebibytes",
-    "points",
-    "rows",
-    "significant",
-    "spoken",
-    "table",
-]

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tokonomy_site.marks import SYMBOLS
 
-#: Pages that the head of every page leads to; a later page adds itself here.
+#: Control characters, all but tab and line breaks, for ``str.translate`` to drop.
 CONTROL = {i: None for i in (*range(9), 11, 12, *range(14, 32), *range(127, 160))}
 
 
@@ -38,7 +38,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"tick": _tick, "day": _day, "clean": clean}
+    made.filters |= {"tick": _tick, "day": _day}
     made.globals["symbols_table"] = SYMBOLS
     return made
 

@@ -17,7 +17,7 @@ from tokonomy.errors import StoreError, TokonomyError, UsageError
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.engine import connect, file_of, on_disk
 from tokonomy.store.exchange import import_files
-from tokonomy.store.record import Record, Timing
+from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.verdict import Arm, arm
 from tokonomy_site.marks import signs
@@ -108,12 +108,9 @@ class _Extra:
 
 
 def _extra(record: Record) -> _Extra:
-    flags = [flag.code for flag in record.flags]
-    if isinstance(record.timing, Timing) and record.timing.stop != "converged":
-        flags.append("unconverged")
     return _Extra(
         device=device_name(record.cell.device, record.machine.hardware),
-        flags=tuple(dict.fromkeys(flags)),
+        flags=tuple(dict.fromkeys(flag.code for flag in record.flags)),
         arm=arm(record),
     )
 

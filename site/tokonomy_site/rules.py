@@ -68,8 +68,13 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "It beats a baseline where it scores significantly better than the baseline's next "
             "larger setting, which spends at least as many tokens; it loses where it scores "
             "significantly worse than the next smaller one, which spends at most as many. Anything "
-            "else is no detectable difference. So a mismatch in tokens works against "
-            "either verdict.",
+            "else is no detectable difference, or not comparable, where the baseline has no such "
+            "setting or does worse with more tokens. So a mismatch in tokens works against either "
+            "verdict.",
+            "Where the baseline's setting was not run on the same device, in the same scenario and "
+            "batch, with the same threads and seed, its run that is most alike stands in. Answers "
+            "do not depend on these, up to rounding and, where tokens are drawn at random, the "
+            "seed; times do, and are never compared so.",
             "The test is McNemar's exact test on the same samples. Its p values are corrected "
             "after Holm over the settings of one method against one baseline in one class, so that "
             "at most one method in twenty that is truly even looks otherwise somewhere; over "

@@ -32,20 +32,16 @@ def verdicts(arms: Iterable[rule.Arm | None]) -> dict[str, dict[str, Verdict]]:
 
 
 def _verdict(found: rule.Verdict) -> Verdict:
-    if found.outcome == "not comparable":
-        return Verdict(word=found.outcome, why=_WHY.get(found.reason or "", "reason not known"))
-    decided = found.match if found.outcome in ("beats", "loses") else None
-    why = (
-        _test(decided)
-        if decided
-        else f"not better than {_test(found.upper)}; not worse than " + (_test(found.lower))
-    )
-    return Verdict(word=found.outcome, p=decided.p if decided else None, why=why)
+    decided = found.match
+    if found.outcome == "not comparable" or decided is None:
+        return Verdict(word="not comparable", why=_WHY.get(found.reason or "", "reason not known"))
+    if found.outcome == "no difference" and found.lower is not None:
+        why = f"not better than {_test(decided)}; not worse than {_test(found.lower)}"
+        return Verdict(word=found.outcome, why=why)
+    return Verdict(word=found.outcome, p=decided.p, why=_test(decided))
 
 
-def _test(match: rule.Match | None) -> str:
-    if match is None:
-        return "any setting"
+def _test(match: rule.Match) -> str:
     return (
         f"its setting with {percent(match.tokens_kept)} % of the tokens ({match.wins} samples only "
         f"the method has right, {match.losses} only the baseline, "

@@ -44,6 +44,12 @@ EFFECT_MEANING = {
     "masked": "tokens are hidden from attention but still worked on, so nothing is saved",
     "kv-only": "keys and values are dropped, while every token is still worked on as a query",
 }
+#: What a warning beside a figure's number means.
+WARNINGS = {
+    "autocorrelated": "Autocorrelated: neighbouring blocks are not independent, as the intervals "
+    "of latency ratio and speed-up take them to be; where it is above 0, these are too narrow.",
+    "bimodal": "Bimodal: the method's calls take one of two times, so a median alone says little.",
+}
 _SMALL = 0.02  # share of tokens or time below which a difference is not worth a sentence
 
 
@@ -65,7 +71,7 @@ def with_span(figure: Metric) -> str:
 
 
 def slower(tokens: Metric, flops: Metric, latency: Metric) -> str:
-    """Why fewer tokens did not make a run faster; empty where they did.
+    """Why fewer tokens did not make a run faster; empty where they did or were not counted.
 
     Args:
         tokens: Share of the reference's MLP tokens worked on.
@@ -74,10 +80,13 @@ def slower(tokens: Metric, flops: Metric, latency: Metric) -> str:
     """
     if latency.value is None or (latency.value < 1 and not contains(latency, 1)):
         return ""
-    if tokens.value is None or tokens.value > 1 - _SMALL:
+    if tokens.value is None:
+        return ""
+    if tokens.value > 1 - _SMALL:
         if latency.value < 1 + _SMALL:
             return ""
-        return f"removes no tokens and adds work of its own: latency ratio {with_span(latency)}"
+        took = f"latency ratio {with_span(latency)}"
+        return f"removes hardly any tokens and adds work of its own: {took}"
     gone = f"works on {percent(1 - tokens.value)} % fewer MLP tokens"
     took = "no change in time could be detected: " if contains(latency, 1) else ""
     return f"{gone}, yet {took}latency ratio {with_span(latency)}{_surplus(flops, latency)}"
@@ -91,7 +100,7 @@ def _surplus(flops: Metric, latency: Metric) -> str:
     if rest < _SMALL:
         return f"; its counted arithmetic is {ratio(flops.value)} of the reference's as well"
     return (
-        f": its counted arithmetic is {ratio(flops.value)} of the reference's, so what else it "
+        f"; its counted arithmetic is {ratio(flops.value)} of the reference's, so what else it "
         f"does costs {ratio(rest)} of a reference call, more than the smaller blocks save"
     )
 
@@ -126,11 +135,12 @@ def tally(verdicts: Sequence[str], baseline: str) -> str:
     )
 
 
-def monotone(settings: Sequence[tuple[str, Metric, Metric]]) -> str:
+def monotone(settings: Sequence[tuple[str, Metric, Metric, Metric]]) -> str:
     """Whether quality falls as tokens fall.
 
     Args:
-        settings: Name, share of tokens kept and quality of each setting.
+        settings: Name, share of tokens kept, quality and loss of quality against the reference,
+            of each setting; the interval of the loss is that of a paired difference.
     """
     known = [s for s in settings if s[1].value is not None and s[2].value is not None]
     known.sort(key=lambda s: -(s[1].value or 0.0))
@@ -153,7 +163,17 @@ def monotone(settings: Sequence[tuple[str, Metric, Metric]]) -> str:
             f"Quality falls from {percent(first.value or 0.0)} % to {percent(last.value or 0.0)} % "
             "as tokens fall, with no rise beyond the intervals on the way."
         )
-    return "No fall in quality could be told from chance over the settings measured."
+    lost = sum(1 for s in known if s[3].low is not None and s[3].low > 0)
+    if not lost:
+        return (
+            "No loss of quality against the reference could be told from chance at any of "
+            f"{len(known)} settings."
+        )
+    return (
+        f"Quality goes from {percent(first.value or 0.0)} % to {percent(last.value or 0.0)} % as "
+        "tokens fall, with no rise beyond the intervals on the way; sample by sample, the loss "
+        f"against the reference is beyond chance at {lost} of {len(known)} settings."
+    )
 
 
 def _above(a: Metric, b: Metric) -> bool:

@@ -9,11 +9,13 @@ import pytest
 from tokonomy.catalog.cards import Claim
 from tokonomy.store.metrics import Metric
 from tokonomy_site import words
+from tokonomy_site.board import Row
 from tokonomy_site.charts import Point, chart, front
 from tokonomy_site.claims import named, ours
 from tokonomy_site.figures import percent, ratio
 from tokonomy_site.links import paper, repository, slug
 from tokonomy_site.marks import signs
+from tokonomy_site.pages.method import curves
 from tokonomy_site.scales import scale
 from tokonomy_site.snapshot import Run
 
@@ -49,7 +51,8 @@ def test_an_interval_around_one_is_no_change_that_could_be_told() -> None:
 
 def test_a_method_that_removes_nothing_is_told_apart() -> None:
     said = words.slower(metric(1.0), metric(1.0), metric(1.3, 1.28, 1.32))
-    assert said.startswith("removes no tokens")
+    assert said.startswith("removes hardly any tokens")
+    assert words.slower(metric(None), metric(1.0), metric(1.3, 1.28, 1.32)) == ""
     assert words.slower(metric(1.0), metric(1.0), metric(1.001, 0.99, 1.01)) == ""
 
 
@@ -88,6 +91,13 @@ def test_a_loss_that_only_pairing_shows_is_told() -> None:
     said = words.monotone([(*wide[0], even), (*wide[1], even), (*wide[2], lost)])
     assert "beyond chance at 1 of 3 settings" in said
     assert "at any of 3 settings" in words.monotone([(*each, even) for each in wide])
+
+
+def test_settings_that_differ_in_more_than_the_dial_are_on_other_curves() -> None:
+    given = [(0.9, "stages"), (0.5, "stages"), (0.9, "input")]
+    made = [row_like({"keep": keep, "where": where}) for keep, where in given]
+    assert curves(made, "keep") == {"where stages": made[:2], "where input": made[2:]}
+    assert curves(made[:2], "keep") == {"": made[:2]}
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
@@ -178,6 +188,11 @@ def test_a_claim_meets_a_run_only_at_the_same_model_data_and_setting() -> None:
     assert ours(stated, [replace(here, params={"r": 8})]) is None
     assert ours(replace(stated, metric="throughput"), [here]) is None
     assert ours(stated, [replace(here, task_ref="textures")]) is None
+
+
+def row_like(params: dict[str, object]) -> Row:
+    run = replace(run_like(model="m", task="t"), params=params)
+    return Row(id=str(params), run=run, title="x", setting=str(params), seeds=0)
 
 
 def run_like(model: str, task: str) -> Run:

@@ -16,7 +16,8 @@ PART = 150  # rows of one page: with both charts this stays within the byte budg
 
 NOTES = (
     "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
-    "never taken from two different moments. Brackets and second lines are 95 % intervals.",
+    "never taken from two different moments. The second line under accuracy, retained, speed-up "
+    "and latency is the 95 % interval, where there is one.",
     "Easy samples are those that the unmodified model still gets right on images made smaller to a "
     "quarter of the tokens; hard ones it gets right at full size only, so there a method must show "
     "its worth.",
@@ -113,17 +114,18 @@ def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> It
     parts = _parts(rows(board.runs, snapshot))
     paths = [board.path]
     paths += [board.path.replace(".html", f"-{i}.html") for i in range(2, len(parts) + 1)]
-    for index, (part, path) in enumerate(zip(parts, paths, strict=True)):
+    for part, path in zip(parts, paths, strict=True):
         links = [
-            Choice(title=f"{p[-1].title} to {p[-1].title}", href=_leaf(q), current=q == path)
+            Choice(title=_from_to(p), href=_leaf(q), current=q == path)
             for p, q in zip(parts, paths, strict=True)
         ]
-        for i, p in enumerate(parts):
-            first = next((r for r in p if r.run.method != "reference"), p[0])
-            links[i] = Choice(
-                title=f"{first.title} to {p[-1].title}", href=links[i].href, current=i == index
-            )
         yield _page(board, peers, snapshot, part, path, links)
+
+
+def _from_to(part: Sequence[Row]) -> str:
+    """A part's first and last method, the reference apart."""
+    first = next((row for row in part if row.run.method != "reference"), part[0])
+    return f"{first.title} to {part[-1].title}"
 
 
 def _leaf(path: str) -> str:
@@ -150,7 +152,6 @@ def _page(
             "family": {"title": family},
             "group": board.group,
             "heading": _heading(board.group, snapshot),
-            "first": True,
             "newest": max(run.started for run in board.runs),
             "choices": [_choice(peer, board, snapshot) for peer in peers],
             "parts_of": parts,

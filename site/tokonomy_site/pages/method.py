@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from tokonomy.catalog.cards import MethodCard
 from tokonomy.store.metrics import Metric
+from tokonomy.store.verdict import BASELINES
 from tokonomy_site import claims, links, words
-from tokonomy_site.board import BASELINES, Figured, Row, charts, figure_cell, rows
+from tokonomy_site.board import Figured, Row, charts, figure_cell, rows
+from tokonomy_site.figures import contains
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, Legend, boards, legend, why_not_faster
-from tokonomy_site.snapshot import Run, Snapshot, current, method_path, run_path, setting
+from tokonomy_site.snapshot import Run, Snapshot, current, method_path, run_path, setting, varying
 from tokonomy_site.tables import Cell, Column, Line, Table
 
 MOST_RUNS = 1000  # rows of the table of runs: 300 KiB, well below the 1.5 MiB of a page
@@ -96,10 +98,15 @@ def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
         title=f"{snapshot.task_title(board.group.task)}, {board.group.calls}",
         href=f"../{board.path}",
         sentence=board.group.sentence,
-        sentences=tuple(_sentences(method, mine)),
-        charts=tuple(charts(shown, snapshot, _to_run, only=method, place=board.group.place)),
+        sentences=tuple(_sentences(method, mine, _dial(method, snapshot))),
+        charts=tuple(
+            charts(
+                shown, snapshot, _to_run, only=method, place=board.group.place,
+                curves=_curve_of(shown, snapshot),
+            )
+        ),
         legend=tuple(legend(shown, snapshot)),
-    )
+    )  # fmt: skip
 
 
 def _to_run(row: Row) -> str:
@@ -114,7 +121,37 @@ def _beside(method: str, mine: list[Row], every: list[Row]) -> list[Row]:
     return [row for row in every if row.run.method in others] + mine
 
 
-def _sentences(method: str, mine: Sequence[Row]) -> Iterator[str]:
+def _dial(method: str, snapshot: Snapshot) -> str | None:
+    """The parameter that a method's sweep turns: the first of its settings."""
+    card = snapshot.methods.get(method)
+    return next(iter(card.sweep[0]), None) if card and card.sweep else None
+
+
+def curves(rows: Sequence[Row], dial: str | None) -> dict[str, list[Row]]:
+    """Rows that differ in the dial alone, by what else tells them apart."""
+    names = varying([row.run for row in rows]) - {dial}
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(setting(row.run.params, names), []).append(row)
+    return found
+
+
+def _curve_of(shown: Sequence[Row], snapshot: Snapshot) -> dict[str, str]:
+    """By row id, the curve that a row is on: a chart joins no others."""
+    found: dict[str, str] = {}
+    for method in dict.fromkeys(row.run.method for row in shown):
+        mine = [row for row in shown if row.run.method == method]
+        for name, curve in curves(mine, _dial(method, snapshot)).items():
+            found |= {row.id: name for row in curve}
+    return found
+
+
+def _on_curve(row: Row) -> tuple[str, Metric, Metric, Metric]:
+    figure = row.run.figure
+    return row.setting, figure("tokens_kept"), figure("accuracy"), figure("accuracy_drop")
+
+
+def _sentences(method: str, mine: Sequence[Row], dial: str | None) -> Iterator[str]:
     good = [row for row in mine if row.run.status == "ok"]
     if method == "reference":
         yield from _control(good)
@@ -122,11 +159,10 @@ def _sentences(method: str, mine: Sequence[Row]) -> Iterator[str]:
     for baseline in BASELINES:
         if baseline != method:
             yield words.tally([_word(row.run, baseline) for row in good], BASELINE_NAMES[baseline])
-    remark = words.monotone(
-        [(r.setting, r.run.figure("tokens_kept"), r.run.figure("accuracy")) for r in good]
-    )
-    if remark:
-        yield remark
+    for name, curve in curves(good, dial).items():
+        remark = words.monotone([_on_curve(row) for row in curve])
+        if remark:
+            yield f"{name}: {remark}" if name else remark
     yield _speed(good)
     if failed := len(mine) - len(good):
         yield f"{words.plural(failed, 'setting')} ended without figures; see the runs."
@@ -142,15 +178,11 @@ def _control(good: Sequence[Row]) -> Iterator[str]:
     for row in good:
         figure = row.run.figure("latency_ratio")
         if figure.value is not None:
-            inside = "covers" if _covers(figure) else "does not cover"
+            inside = "covers" if contains(figure, 1) else "does not cover"
             yield (
                 f"Timed against itself: latency ratio {words.with_span(figure)}, whose interval "
                 f"{inside} 1."
             )
-
-
-def _covers(figure: Metric) -> bool:
-    return figure.low is not None and figure.high is not None and figure.low <= 1 <= figure.high
 
 
 def _speed(good: Sequence[Row]) -> str:

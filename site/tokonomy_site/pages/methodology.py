@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import get_args
 
 from tokonomy.measure.reasons import REASONS
-from tokonomy.stats.estimate import RESAMPLES
 from tokonomy.store.record import Status
 from tokonomy_site import words
 from tokonomy_site.figures import contains, known, ratio, span
@@ -34,7 +33,6 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
         values={
             "rules": RULES,
             "unmeasured": _unmeasured(snapshot),
-            "resamples": RESAMPLES,
             "statuses": text_table("Statuses", ("Shown as", "Stored as", "Meaning"), statuses, 2),
             "reasons": text_table("Reason codes", ("Code", "Meaning"), reasons, 1),
             "control": control_sentence(timed),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.metrics import METRICS, Metric
-from tokonomy.store.record import Measuring, Missing, Record, Timing, Work
+from tokonomy.store.record import Measuring, Missing, Quality, Record, Timing, Work
+from tokonomy.store.verdict import BASELINES
 from tokonomy_site import words
-from tokonomy_site.board import BASELINES, explained
+from tokonomy_site.board import explained
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import count, form_of, known, percent, seconds, significant, span
 from tokonomy_site.groups import group_of
@@ -82,6 +83,7 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "counted": record.work.samples if isinstance(record.work, Work) else 0,
             "command": _command(record),
             "expectation": _expectation(run),
+            "scored": isinstance(record.quality, Quality),
             "log": clean(record.log),
             "provenance": _provenance(record),
             "others": _others(run, attempts),
@@ -136,6 +138,9 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
     for flag in record.flags:
         detail = f" {clean(flag.detail)}" if flag.detail else ""
         yield Note(text=f"{flag.code}: {explained(flag.code)}{detail}")
+    for figure in run.figures.values():
+        if warning := _warning(figure):
+            yield Note(text=warning)
 
 
 def _figures(run: Run) -> list[tuple[str, ...]]:
@@ -148,12 +153,27 @@ def _figures(run: Run) -> list[tuple[str, ...]]:
 def _figure(name: str, figure: Metric) -> tuple[str, ...]:
     meaning = METRICS[name]
     form, unit = form_of(name)
-    value = figure.text or (NONE if figure.value is None else form(figure.value))
+    value = (figure.text or NONE) if figure.value is None else form(figure.value)
     why = f"{figure.reason}: {explained(figure.reason)} " if figure.reason else ""
+    why += f"{warning} " if (warning := _warning(figure)) else ""
     counted = NONE if value == NONE else "1 reading"
     if figure.n is not None:
         counted = f"{count(figure.n)} {meaning.counted or ''}".strip()
     return meaning.title, value, span(figure, form) or NONE, unit, counted, why + meaning.doc
+
+
+def _warning(figure: Metric) -> str:
+    """What is said of a number besides the number itself; empty where nothing is."""
+    if figure.value is None or not figure.text:
+        return ""
+    return words.WARNINGS.get(figure.text, figure.text)
+
+
+_STOPS = {
+    "converged": "the interval was narrow enough",
+    "pair-cap": "the cap on pairs was reached",
+    "time-cap": "the cap on time was reached",
+}
 
 
 def _trace(timing: Timing) -> Trace:
@@ -167,16 +187,26 @@ def _trace(timing: Timing) -> Trace:
         bounds=(0.5, len(pairs) + 0.5),
     )
     y = scale(method + reference, start=HEIGHT - 38, end=12, form=significant, logs=True)
-    first = sum(pair.first == "method" for pair in pairs)
     return Trace(
-        title=f"Milliseconds per call of {len(pairs)} pairs, method and reference",
-        note=f"Round, blue: the method; square, orange: the reference. {len(timing.pairs)} pairs; "
-        f"the method went first in {first}. Stopped by {timing.stop} after "
-        f"{timing.warmup_calls} warm-up calls of each arm ({seconds(timing.warmup_s)}).",
+        title=f"Milliseconds per call of {words.plural(len(pairs), 'pair')}, method and reference",
+        note=_timed(timing),
         x=x,
         y=y,
         method=_dots(method, x, y),
         reference=_dots(reference, x, y),
+    )
+
+
+def _timed(timing: Timing) -> str:
+    """What the trace shows, how timing ended and what came before it."""
+    every = len(timing.pairs)
+    first = sum(pair.first == "method" for pair in timing.pairs)
+    cut = f"; only the first {count(MOST_PAIRS)} are drawn and listed" if every > MOST_PAIRS else ""
+    return (
+        f"Round, blue: the method; square, orange: the reference. {words.plural(every, 'pair')}"
+        f"{cut}; the method went first in {count(first)}. Timing ended: {_STOPS[timing.stop]}. "
+        f"Before it, {words.plural(timing.warmup_calls, 'warm-up call')} of each arm "
+        f"({seconds(timing.warmup_s)})."
     )
 
 
@@ -219,10 +249,11 @@ def _command(record: Record) -> str:
 def _expectation(run: Run) -> str:
     wall = run.figure("wall_s").value
     took = f"It took {seconds(wall)} here. " if wall is not None else ""
-    return (
-        f"{took}Outputs should be the same on the same software, up to rounding; the latency ratio "
-        "should come close to the interval above on the same machine."
-    )
+    if run.status != "ok":
+        return f"{took}It should end the same way on the same software and machine."
+    timed = "; the latency ratio should come close to the interval above on the same machine"
+    rest = timed if run.figure("latency_ratio").low is not None else ""
+    return f"{took}Outputs should be the same on the same software, up to rounding{rest}."
 
 
 def _provenance(record: Record) -> list[tuple[str, str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tokonomy.catalog.cards import TaskCard
+from tokonomy.store.verdict import BASELINES
 from tokonomy_site import samples, words
-from tokonomy_site.board import BASELINES, figure_cell
+from tokonomy_site.board import figure_cell
 from tokonomy_site.figures import known, percent, span
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
