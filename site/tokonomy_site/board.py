@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ def rows(runs: Iterable[Run], snapshot: Snapshot) -> list[Row]:
         names = varying(by_method[method])
         settings: dict[str, list[Run]] = defaultdict(list)
         for run in by_method[method]:
-            settings[setting(run.params)].append(run)
+            settings[json.dumps(run.params, sort_keys=True)].append(run)
         shown = [(min(same, key=lambda r: (r.seed, r.id)), len(same)) for same in settings.values()]
         shown.sort(key=lambda pair: _falling(pair[0]))
         made += [(run, setting(run.params, names), many - 1) for run, many in shown]

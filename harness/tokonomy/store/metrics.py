@@ -170,8 +170,8 @@ METRICS: dict[str, Meaning] = {
         "1",
         None,
         "ABBA blocks",
-        "Lag-1 autocorrelation of the blocks' log ratios; high values make the ratio's interval "
-        "too narrow. Marked autocorrelated beyond what 1 % of quiet series show.",
+        "Lag-1 autocorrelation of the blocks' log ratios; above 0 the ratio's interval is "
+        "too narrow, below too wide. Marked autocorrelated beyond what 1 % of quiet series show.",
     ),
     "latency_separation": _row(
         "Two-mode separation",
@@ -193,7 +193,7 @@ METRICS: dict[str, Meaning] = {
         "B",
         "lower",
         None,
-        "Peak minus what was resident with the model prepared.",
+        "Peak minus what was resident before the method was prepared.",
     ),
     "tokens_kept": _row(
         "Tokens kept",
