@@ -227,7 +227,9 @@ METRICS: dict[str, Meaning] = {
         "What the harness saw happen to tokens: none, removed, masked or kv-only.",
     ),
     "energy_j": _row("Energy", "J", "lower", "trials", "Energy per sample; no meter yet."),
-    "load_s": _row("Load time", "s", "lower", None, "Loading model and data."),
+    "load_s": _row(
+        "Load time", "s", "lower", None, "Loading the model; libraries and files are warm."
+    ),
     "prepare_s": _row(
         "Preparation time",
         "s",
@@ -235,7 +237,7 @@ METRICS: dict[str, Meaning] = {
         None,
         "Calibrating and patching before the first call; not in the latency.",
     ),
-    "wall_s": _row("Wall time", "s", "lower", None, "The whole run."),
+    "wall_s": _row("Wall time", "s", "lower", None, "The whole run inside its process, both arms."),
 }
 
 WITH_INTERVAL = frozenset({

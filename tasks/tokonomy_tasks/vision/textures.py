@@ -34,7 +34,7 @@ CARD = TaskCard(
     "vision/textures.py names the origin and licence of each",
     licence="Per photograph, as its origin states: CC0 (8), public domain or no known restriction "
     "(4), disputed (rocket), not stated (moon, page); the files come with scikit-image, "
-    "BSD-3-Clause. No pixel is redistributed here",
+    "BSD-3-Clause. This package holds no pixel of them; the site shows a tile of each CC0 one",
     split="Each photograph is cut into a grid of disjoint tiles; the tile at (row, column) is test "
     "where (row + 3 column) mod 10 is 0, 4 or 7, about 30 % in a scattered lattice. Nearly flat "
     "tiles are left out of both splits. Both splits show the same photographs, so this measures "
