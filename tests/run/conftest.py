@@ -5,7 +5,7 @@ import pytest
 from tinyruns import Tiny, install
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def naughty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The misbehaving methods, installed for every process started from here."""
     path = install(tmp_path_factory.mktemp("site"))
