@@ -38,7 +38,13 @@ class Group:
     @property
     def place(self) -> str:
         """Task, model and scenario: enough for a heading."""
-        return f"{self.task} · {self.model} · {self.calls}"
+        return f"{self.task} · {self.shown} · {self.calls}"
+
+    @property
+    def shown(self) -> str:
+        """The model's name; of a folder on somebody's disk the last part only."""
+        local = self.model.startswith(("hf:/", "hf:.", "hf:~"))
+        return self.model.rstrip("/").rpartition("/")[2] if local else self.model
 
     @property
     def calls(self) -> str:
@@ -48,10 +54,10 @@ class Group:
     @property
     def sentence(self) -> str:
         """Everything that is the same in all rows."""
-        weights = "embedded" if self.embedded else "published"
+        weights = "embedded" if self.embedded else "checkpoint"
         kind = "methods trained for their task" if self.trained else "methods without training"
         return (
-            f"{self.model} ({weights} weights {self.weights_hash[:8]}) on {self.task}/{self.split} "
+            f"{self.shown} ({weights} weights {self.weights_hash[:8]}) on {self.task}/{self.split} "
             f"(data {self.data_hash[:8]}) · {self.calls} · {self.precision} · {self.mode} · "
             f"{self.threads} {'thread' if self.threads == 1 else 'threads'} · {self.device} · "
             f"protocol {self.protocol} · {kind}"

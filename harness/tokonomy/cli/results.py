@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tokonomy.cli.printing import json_option, print_json, print_table
+from tokonomy.cli.printing import json_option, print_json, print_table, warn
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.errors import UsageError
 from tokonomy.store.database import open_store
@@ -151,6 +151,8 @@ def show(
         if suite is not None:
             filters["suite"] = suite
         runs = store.runs(**filters) if everything else store.latest(**filters)
+    if not runs:
+        warn("no run matches" if filters else "the database holds no runs")
     if as_json:
         print_json([facts(run) for run in runs])
     else:

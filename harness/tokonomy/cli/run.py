@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +55,17 @@ def _asked(methods: Sequence[str], tasks: Sequence[str], given: Sequence[str],
            models: Sequence[str], scenarios: Sequence[str]) -> Suite:  # fmt: skip
     """A suite made of options."""
     if not methods or not tasks:
-        raise UsageError("give --suite NAME, or at least one --method and one --task")
+        missing = " and ".join(
+            name for name, given in (("--method", methods), ("--task", tasks)) if not given
+        )
+        raise UsageError(
+            f"give --suite NAME, or at least one --method and one --task; no {missing}"
+        )
+    for scenario in scenarios:
+        if not re.fullmatch(r"stream|offline:[1-9][0-9]{0,3}", scenario):
+            raise UsageError(
+                f"--scenario is stream or offline:BATCH such as offline:16; got {scenario!r}"
+            )
     settings = _settings(given)
     if settings and len(methods) != 1:
         raise UsageError(f"--set needs exactly one --method; got {len(methods)}")
@@ -77,7 +88,11 @@ def _overridden(suite: Suite, measure: dict[str, Any], **changes: Any) -> Suite:
     """The suite with what the command line says otherwise."""
     fields = suite.model_dump()
     fields |= {name: value for name, value in changes.items() if value is not None}
-    fields["measuring"] |= measure
+    known = fields["measuring"]
+    for name in measure:
+        if name not in known:
+            raise UsageError(f"--measure knows {', '.join(known)}; got {name!r}")
+    known |= measure
     try:
         return Suite.model_validate(fields)
     except ValidationError as error:
@@ -110,9 +125,8 @@ def _print_plan(
           "to run" if row["due"] else "done",
           f"{row['expected_s']:.1f} s" if row["due"] else "") for row in rows),
     )  # fmt: skip
-    click.echo(
-        f"{len(due)} of {len(jobs)} runs to make, about {sum(seconds.values()) / 60:.1f} min"
-    )
+    minutes = f", about {sum(seconds.values()) / 60:.1f} min" if due else ": nothing to do"
+    click.echo(f"{len(due)} of {len(jobs)} runs to make{minutes}")
 
 
 @contextmanager
@@ -163,6 +177,7 @@ def _execute(
     click.echo(f"{tally.done} runs, {tally.failed} failed", err=True)
     for reason, count in sorted(reasons.items()):
         click.echo(f"  {count} x {reason}", err=True)
+    click.echo("next: tokonomy results show; tokonomy publish", err=True)
     return tally.failed
 
 

@@ -70,7 +70,7 @@ def device_class(device: str) -> str:
 
     if kind != "cuda" or not index.isdecimal() or int(index) >= torch.cuda.device_count():
         raise BadParameter(
-            f"a device is cpu or one of the {torch.cuda.device_count()} CUDA devices here, cuda:N; "
+            f"a device is cpu or cuda:N, with {torch.cuda.device_count()} CUDA devices here; "
             f"got {device!r}; `tokonomy list devices` shows them"
         )
     return f"cuda: {torch.cuda.get_device_name(device)}"

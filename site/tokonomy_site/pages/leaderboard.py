@@ -80,11 +80,11 @@ def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
 
 
 def _first(group: Group, runs: Sequence[Run]) -> tuple[object, ...]:
-    """Newest protocol, then published weights, most methods, most tokens, one sample at a time."""
+    """Newest protocol, then most methods, published weights, most tokens, one sample at a time."""
     methods = len({run.method for run in runs})
     tokens = max((run.figure("tokens_mean").value or 0.0 for run in runs), default=0.0)
     slow = group.scenario != "stream"
-    return (-group.protocol, group.embedded, -methods, -round(tokens), slow, repr(group))
+    return (-group.protocol, -methods, group.embedded, -round(tokens), slow, repr(group))
 
 
 def pages(snapshot: Snapshot) -> Iterator[Page]:
