@@ -89,7 +89,7 @@ def make_record(
     rng = np.random.default_rng(int(identity[:12], 16))
     start = EPOCH + timedelta(minutes=int(place["key"][:4], 16), days=attempt)
     document: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "run_id": identity[:32],
         "suite": "made-up",
         "status": status,

@@ -13,6 +13,7 @@ FLOORS = (
     ("catalog", "store", "results"),
     ("families", "measure"),
     ("run",),
+    ("calibrate",),
     ("cli",),
 )
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
@@ -20,7 +21,7 @@ FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 GUESTS = {
     "methods/tokonomy_methods": {"errors", "catalog", "families"},
     "tasks/tokonomy_tasks": {"errors", "catalog", "families"},
-    "site/tokonomy_site": set(FLOOR) - {"run"},
+    "site/tokonomy_site": set(FLOOR) - {"run", "calibrate"},
     "results/suites/tokonomy_suites": set(),
 }
 

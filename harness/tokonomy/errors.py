@@ -8,10 +8,13 @@ TokonomyError
 │   ├── BadSuite           a suite file that cannot be read
 │   ├── BadData            a data set that cannot be opened
 │   ├── BadCheckpoint      a checkpoint that cannot be loaded
-│   └── BadRecord          a record that breaks the schema
+│   ├── BadRecord          a record that breaks the schema
+│   └── BadDevice          a device that is not there, or that cannot be told from another
 ├── Unsupported            a combination that makes no sense (a run's status, not a failure)
 ├── InvalidOutput          a method returned something that is not an output
 ├── UnreadableSample       one sample of a data set cannot be decoded
+├── TelemetryError         a device or its driver did not tell; ``reason`` says why
+│   └── DeviceLost         the device is gone, and so is what was being measured on it
 └── StoreError             the database refused (exit code 2)
     ├── StoreBusy          locked by another writer
     ├── StoreReadOnly      no permission, or a full disk
@@ -60,6 +63,10 @@ class BadRecord(UsageError):
     """A record that breaks the schema."""
 
 
+class BadDevice(UsageError):
+    """A device that is not there, or that cannot be told from another."""
+
+
 class Unsupported(TokonomyError):
     """A combination that makes no sense; the run is recorded as ``unsupported``."""
 
@@ -70,6 +77,23 @@ class InvalidOutput(TokonomyError):
 
 class UnreadableSample(TokonomyError):
     """One sample of a data set cannot be decoded."""
+
+
+class TelemetryError(TokonomyError):
+    """A device or its driver did not tell.
+
+    Attributes:
+        reason: Code of ``tokonomy.measure.reasons``.
+        detail: What was asked and what came.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+class DeviceLost(TelemetryError):
+    """The device is gone, and so is what was being measured on it."""
 
 
 class StoreError(TokonomyError):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from tokonomy.errors import BadCard
 
-Kind = Literal["reference", "training-free", "offline-calibrated", "trained"]
+Kind = Literal["reference", "control", "training-free", "offline-calibrated", "trained"]
 Lossless = Literal["exact", "distribution", "lossy"]
 Effect = Literal["none", "removed", "masked", "kv-only"]
 
@@ -130,6 +130,7 @@ class TaskCard:
         chance: Expected quality of guessing, or None where it depends on the data.
         models: Embedded models trained for it.
         parameters: Names of the fields a reference such as ``imagefolder:<dir>`` fills, in order.
+        scored: False where outputs mean nothing, so that only costs are measured.
     """
 
     noun: ClassVar[str] = "task"
@@ -145,6 +146,7 @@ class TaskCard:
     chance: float | None = None
     models: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
+    scored: bool = True
 
     def __post_init__(self) -> None:
         _check_id(self.id)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
-from tokonomy.store.record import Duration, Measuring, Positive, Whole
+from tokonomy.store.record import Duration, Measuring, Mode, Positive, Whole
 
 ScenarioRef = Annotated[str, Field(pattern=r"^(stream|offline:[1-9][0-9]{0,3})$")]
 
@@ -58,7 +58,7 @@ class Suite(_Table):
     family: str
     device: str = "cpu"
     precision: Literal["fp32", "bf16"] = "fp32"
-    mode: Literal["eager"] = "eager"
+    mode: Mode = "eager"
     seed: Whole = 0
     select: Annotated[list[Selection], Field(min_length=1)]
     measuring: Measuring = Measuring()

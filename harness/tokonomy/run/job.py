@@ -11,6 +11,7 @@ from tokonomy.errors import BadRecord
 from tokonomy.store.record import (
     Cell,
     Costs,
+    Energy,
     Flag,
     Memory,
     Missing,
@@ -47,7 +48,7 @@ class Outcome(Part):
     timing: Timing | Missing = NOT_RUN
     memory: Memory | Missing = NOT_RUN
     work: Work | Missing = NOT_RUN
-    energy: Missing = NOT_RUN
+    energy: Energy | Missing = NOT_RUN
     quality: Quality | Missing = NOT_RUN
     flags: list[Flag] = Field(default_factory=list)
     before: dict[Text, Scalar] = Field(default_factory=dict)

@@ -24,10 +24,14 @@ from pydantic import (
 
 from tokonomy.errors import BadRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 lacks the fields that came with 2, and is read as a version 2 without them."""
 
 Status = Literal["ok", "invalid", "oom", "timeout", "crash", "unsupported"]
 Scenario = Literal["stream", "offline"]
+Mode = Literal["eager", "compile", "cuda-graphs"]
+Arm = Literal["method", "reference"]
+Boundary = Literal["board", "module", "package"]
 Text = Annotated[str, StringConstraints(max_length=500)]
 Log = Annotated[str, StringConstraints(max_length=8000)]
 Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -67,6 +71,16 @@ class Part(BaseModel):
     )
 
 
+class Missing(Part):
+    """Why something has no value."""
+
+    reason: Text
+    detail: Text | None = None
+
+
+NO_DEVICE_MEMORY = Missing(reason="no-device-memory")
+
+
 class MethodRef(Part):
     """Which method, at which setting; ``source_hash`` covers its file and the modules it uses."""
 
@@ -98,8 +112,26 @@ class ModelRef(Part):
     weights_hash: Sha
 
 
+class EnergyPlan(Part):
+    """How hard energy is measured.
+
+    Attributes:
+        trials: Windows of each arm.
+        window_s: Least length of a window of continuous work, between two ticks of the counter.
+        min_ticks: Least number of ticks in a window.
+        idle_s: Idle time measured before and after, model resident.
+        settle_s: Longest time to reach a steady temperature before the first window.
+    """
+
+    trials: Annotated[int, Field(ge=5, le=1000)] = 5
+    window_s: Duration = 5.0
+    min_ticks: Annotated[int, Field(ge=2, le=100_000)] = 50
+    idle_s: Duration = 10.0
+    settle_s: Duration = 30.0
+
+
 class Measuring(Part):
-    """How hard latency is measured.
+    """How hard latency is measured, and energy.
 
     Attributes:
         threads: Threads of the timed passes.
@@ -108,6 +140,7 @@ class Measuring(Part):
             not after 10 keeps its coverage at 95 % in spite of the stopping rule.
         max_s: Cap on the timed pass, seconds.
         half_width: Stop when the ratio's relative 95 % half-width is at most this.
+        energy: How energy is measured; None for not at all.
     """
 
     threads: Positive = 1
@@ -117,6 +150,7 @@ class Measuring(Part):
     max_pairs: Positive = 400
     max_s: Duration = 3.0
     half_width: Duration = 0.01
+    energy: EnergyPlan | None = None
 
 
 class Setup(Part):
@@ -140,7 +174,7 @@ class Setup(Part):
     precision: Literal["fp32", "bf16", "fp16"]
     scenario: Scenario
     batch_size: Annotated[int, Field(ge=1, lt=2**31)]
-    mode: Literal["eager"]
+    mode: Mode
     threads: Annotated[int, Field(ge=1, lt=2**31)]
     seed: Whole
     measuring: Measuring
@@ -155,7 +189,7 @@ class Cell(Setup):
 
     @model_validator(mode="after")
     def _keyed(self) -> Cell:
-        if self.key != content_hash(self.model_dump(mode="json", exclude={"key"})):
+        if self.key != _keyed_hash(self):
             raise ValueError("key is the hash of the cell's other fields; this one is another")
         return self
 
@@ -179,13 +213,6 @@ class Machine(Part):
     after: dict[Text, Scalar]
 
 
-class Missing(Part):
-    """Why something has no value."""
-
-    reason: Text
-    detail: Text | None = None
-
-
 class Pair(Part):
     """One call of each arm on the same batch, next to each other in time."""
 
@@ -196,11 +223,21 @@ class Pair(Part):
     reference_ns: Nanoseconds
 
 
+class Spoiled(Part):
+    """Pairs that were timed and made again, because something was observed that spoils them."""
+
+    cause: Text
+    detail: Text | None
+    pairs: list[Pair]
+
+
 class Timing(Part):
     """Latency of one call, method against reference, in ABBA blocks.
 
     ``half_width`` is that of the 95 % interval of the median pair ratio, relative to it, when
-    sampling stopped.
+    sampling stopped. ``device_ns`` holds, by arm and in the order of ``pairs``, the time between
+    two events on the device around each call; empty where the device has none. What is missing
+    from the end-to-end time there is launch overhead.
     """
 
     clock: Text
@@ -209,6 +246,14 @@ class Timing(Part):
     pairs: list[Pair]
     stop: Literal["converged", "pair-cap", "time-cap"]
     half_width: Amount | None
+    device_ns: dict[Arm, list[Nanoseconds]] = {}
+    spoiled: list[Spoiled] = []
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Timing:
+        if any(len(times) != len(self.pairs) for times in self.device_ns.values()):
+            raise ValueError("device_ns holds one time per pair and arm")
+        return self
 
 
 class Costs(Part):
@@ -216,16 +261,30 @@ class Costs(Part):
 
     ``load_s`` is loading the method's instance of the model, with libraries imported and files
     mostly cached by then; ``prepare_s`` is the method's own preparation, calibration included;
-    ``wall_s`` is the whole run inside its process, every pass of both arms included.
+    ``wall_s`` is the whole run inside its process, every pass of both arms included;
+    ``compile_s`` is compiling or capturing the method's arm, every shape, null in eager mode.
     """
 
     load_s: Seconds
     prepare_s: Seconds
     wall_s: Seconds
+    compile_s: Seconds | None = None
+
+
+class Peak(Part):
+    """A high-water mark and what was there before the method was prepared, bytes."""
+
+    peak_bytes: Bytes
+    baseline_bytes: Bytes
+    source: Text
 
 
 class Memory(Part):
-    """High-water mark of the process while the method's arm ran once (VmHWM), bytes.
+    """Peaks while the method's arm ran once, nothing else having run in this process, bytes.
+
+    The fields of its own are the process's high-water mark (VmHWM). On a GPU there are three more:
+    ``allocated`` by tensors and ``reserved`` by torch's allocator, and ``device``, what the driver
+    counts as used on the whole device. The reference's peaks are those of its own run.
 
     ``baseline_bytes`` is the resident size with the model loaded and called a few times, before the
     method is prepared; so the rise holds what the method keeps and what its call takes, and not the
@@ -236,6 +295,96 @@ class Memory(Part):
     peak_bytes: Bytes
     baseline_bytes: Bytes
     source: Text
+    allocated: Peak | Missing = NO_DEVICE_MEMORY
+    reserved: Peak | Missing = NO_DEVICE_MEMORY
+    device: Peak | Missing = NO_DEVICE_MEMORY
+
+
+class Flag(Part):
+    """Something a reader must know about a run."""
+
+    code: Text
+    detail: Text | None = None
+
+
+class Trial(Part):
+    """Energy of continuous calls of one arm, between two ticks of the counter inside the loop.
+
+    Attributes:
+        arm: Which arm was called.
+        calls: Calls between the two ticks, the first and the last counted by their share.
+        span_ns: Time between the two ticks.
+        energy_uj: Difference of the counter, microjoules.
+        ticks: Ticks of the counter in between, the last included.
+        bound: Largest relative error of energy per call that the counter's steps, the time of
+            reading it and the shares of calls leave open.
+        integrated_uj: Integral of instantaneous power over the same time; null without that field.
+        temperature_c: Of the device before and after; null where unreadable.
+    """
+
+    arm: Arm
+    calls: Annotated[float, Field(gt=0, lt=1e12)]
+    span_ns: Nanoseconds
+    energy_uj: Annotated[int, Field(ge=0, lt=2**53)]
+    ticks: Positive
+    bound: Amount
+    integrated_uj: Annotated[int, Field(ge=0, lt=2**53)] | None
+    temperature_c: tuple[float | None, float | None]
+
+
+class Idle(Part):
+    """Mean power with context and model resident and nothing running."""
+
+    seconds: Seconds
+    power_w: Amount
+
+
+class Trace(Part):
+    """Power over time, every bin with its lowest and highest sample, so that no peak is lost.
+
+    ``source`` says whose power it is; ``at_ms`` counts from the start of the energy pass.
+    """
+
+    source: Text
+    samples: Positive
+    at_ms: list[Amount]
+    low_w: list[Amount]
+    high_w: list[Amount]
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Trace:
+        if len({len(self.at_ms), len(self.low_w), len(self.high_w)}) != 1:
+            raise ValueError("at_ms, low_w and high_w are of one length")
+        return self
+
+
+class Energy(Part):
+    """Energy of both arms, each in windows of continuous calls, in a pass of its own.
+
+    Attributes:
+        meter: What counted, such as ``nvml-total-energy`` or ``rapl-package``.
+        boundary: What the joules are of; those of different boundaries are never compared.
+        device: UUID of the device, or names of the domains.
+        batch_size: Samples in a call.
+        tick_ms: Period of the counter as probed on this device.
+        read_us: Median cost of one read of the counter.
+        trials: Windows in the order they were measured.
+        spoiled: Windows that were measured again, with the cause.
+        idle_before, idle_after: Idle power around all the windows.
+        trace: Power over the whole pass; null where there is no power to read.
+    """
+
+    meter: Text
+    boundary: Boundary
+    device: Text
+    batch_size: Positive
+    tick_ms: Amount
+    read_us: Amount
+    trials: Annotated[list[Trial], Field(min_length=1)]
+    spoiled: list[Flag]
+    idle_before: Idle | Missing
+    idle_after: Idle | Missing
+    trace: Trace | None
 
 
 class Layer(Part):
@@ -286,17 +435,14 @@ class Quality(Part):
         return self
 
 
-class Flag(Part):
-    """Something a reader must know about a run."""
-
-    code: Text
-    detail: Text | None = None
+UNSCORED = "quality-not-applicable"
+"""Reason of a run that is ok without quality: its task or its weights are for costs only."""
 
 
 class Record(Part):
     """One attempt at one cell."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     run_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     started: Utc
     suite: Text | None
@@ -311,7 +457,7 @@ class Record(Part):
     timing: Timing | Missing
     memory: Memory | Missing
     work: Work | Missing
-    energy: Missing
+    energy: Energy | Missing
     quality: Quality | Missing
     flags: list[Flag]
 
@@ -319,9 +465,17 @@ class Record(Part):
     def _reasoned(self) -> Record:
         if (self.status == "ok") != (self.reason is None):
             raise ValueError("a run that is not ok has a reason, and one that is ok has none")
-        if self.status == "ok" and isinstance(self.quality, Missing):
+        none = isinstance(self.quality, Missing) and self.quality.reason != UNSCORED
+        if self.status == "ok" and none:
             raise ValueError("a run that is ok has its quality")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("schema_version") == 1:
+            return fields | {"schema_version": SCHEMA_VERSION}
+        return fields
 
     @model_validator(mode="after")
     def _counted(self) -> Record:
@@ -355,8 +509,17 @@ def content_hash(content: object) -> str:
 
 def cell_key(fields: Mapping[str, Any]) -> str:
     """The key of a cell, from all its other fields."""
-    setup = Setup.model_validate({name: fields[name] for name in fields if name != "key"})
-    return content_hash(setup.model_dump(mode="json"))
+    return _keyed_hash(
+        Setup.model_validate({name: fields[name] for name in fields if name != "key"})
+    )
+
+
+def _keyed_hash(setup: Setup) -> str:
+    """Hash of a setup; what came with version 2 counts only where it is used, so old keys stand."""
+    fields = setup.model_dump(mode="json", exclude={"key"})
+    if fields["measuring"]["energy"] is None:
+        del fields["measuring"]["energy"]
+    return content_hash(fields)
 
 
 def parse(line: str) -> Record:

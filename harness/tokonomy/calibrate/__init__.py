@@ -1,0 +1,1 @@
+"""Proof that the ruler is straight: known truths, measured as methods are."""

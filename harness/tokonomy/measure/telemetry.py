@@ -1,0 +1,94 @@
+"""What a device tells of itself: facts, state, what spoils a measurement, and its energy counter.
+
+One shape for processors and GPUs, so that a run need not know which it is on. A reading that fails
+raises ``TelemetryError`` with a reason code; what a device never tells is ``Missing`` with one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from tokonomy.store.record import Boundary, Flag, Missing, Scalar
+
+
+class Counter(Protocol):
+    """Energy since some moment; only differences mean anything.
+
+    Attributes:
+        meter: What counts, as records name it.
+        boundary: What the joules are of.
+        device: UUID of the device, or names of the domains.
+        quantum_uj: Step of the counter's unit, microjoules.
+    """
+
+    meter: str
+    boundary: Boundary
+    device: str
+    quantum_uj: int
+
+    def read(self) -> int:
+        """Microjoules, with wraps of the register undone.
+
+        Raises ``TelemetryError``: ``counter-reset`` where it went back, others as the device fails.
+        """
+
+    def power_w(self) -> float | None:
+        """Instantaneous power, watts; None where the device has no such field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusivity:
+    """Whether this process has the device to itself.
+
+    Attributes:
+        proven: Nothing else is on it, by two independent signs; False where that cannot be told.
+        foreign: What else is on it, if anything; then nothing may be measured.
+        detail: What was seen, or why it cannot be told.
+    """
+
+    proven: bool
+    foreign: Flag | None = None
+    detail: str = ""
+
+
+class Telemetry(Protocol):
+    """A device while something is measured on it; closing it frees what it holds."""
+
+    def facts(self) -> dict[str, Scalar]:
+        """What does not change; keys are stable names, a value that cannot be read is null."""
+
+    def state(self) -> dict[str, Scalar]:
+        """What moves from one minute to the next: clocks, temperature, power, processes, ...."""
+
+    def exclusivity(self) -> Exclusivity:
+        """Whether anything else uses the device; asked before this process touches it."""
+
+    def causes(self) -> list[Flag]:
+        """What was observed since the last call (or since opening) that spoils measurements.
+
+        Empty nearly always. Codes are those of ``tokonomy.measure.reasons``, such as
+        ``throttled``, ``foreign-process``, ``limits-changed``, ``ecc-error``, ``suspended``.
+        Raises ``DeviceLost``.
+        """
+
+    def temperature_c(self) -> float | None:
+        """Of the device; None where unreadable."""
+
+    def used_bytes(self) -> int | Missing:
+        """Device memory in use by everyone, as the driver counts; missing on a processor."""
+
+    def counter(self) -> Counter | Missing:
+        """The energy counter, or why there is none."""
+
+    def __enter__(self) -> Telemetry:
+        """Open it."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Free what it holds."""
