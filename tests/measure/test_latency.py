@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
-from tokonomy.measure.clock import FakeClock, MonotonicClock, clock_for
+from tokonomy.errors import TelemetryError
+from tokonomy.measure.clock import FakeClock, MonotonicClock, Taken, clock_for
 from tokonomy.measure.latency import measure_pairs
-from tokonomy.store.record import Measuring, Timing
+from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS
+from tokonomy.store.record import Flag, Measuring, Pair, Timing
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ BATCHES = [Inputs(torch.full((1, 2), float(i))) for i in range(4)] + [Inputs(tor
 MEASURING = Measuring(
     warmup_calls=3, warmup_s=1e-6, min_pairs=10, max_pairs=40, max_s=100.0, half_width=0.01
 )
+
+
+#: Pairs after which the narrowest interval is believed.
+LEAST = MEASURING.min_pairs + (LOOKS - 1) * CHECK_EVERY
 
 
 def taking(clock: FakeClock, nanoseconds: Callable[[], int], calls: list[Any]) -> Any:
@@ -46,7 +53,7 @@ def measured(method: Callable[[], int], reference: Callable[[], int], **changes:
 def test_a_planted_slow_down_is_found_to_the_nanosecond() -> None:
     timing = measured(lambda: 1500, lambda: 1000)
     assert {(pair.method_ns, pair.reference_ns) for pair in timing.pairs} == {(1500, 1000)}
-    assert (timing.stop, timing.half_width, len(timing.pairs)) == ("converged", 0.0, 10)
+    assert (timing.stop, timing.half_width, len(timing.pairs)) == ("converged", 0.0, LEAST)
 
 
 def test_blocks_are_abba_and_start_at_random() -> None:
@@ -134,3 +141,125 @@ def test_the_clock_of_the_cpu_never_goes_back() -> None:
     assert isinstance(clock, MonotonicClock)
     readings = [clock.now() for _ in range(100)]
     assert readings == sorted(readings)
+
+
+HOT = Flag(code="throttled", detail="3 events")
+MOVED = Flag(code="limits-changed", detail="120 W now")
+
+
+def watched(*looks: list[Flag], method: Callable[[], int] = lambda: 1000, **changes: Any) -> Timing:
+    """A measurement whose looks see these causes, in turn, and nothing from then on."""
+    clock, seen = FakeClock(), iter(looks)
+    return measure_pairs(
+        taking(clock, method, []), taking(clock, lambda: 1000, []), BATCHES, clock=clock,
+        measuring=MEASURING.model_copy(update=changes), rng=random.Random(0),
+        watch=lambda: next(seen, []),
+    )  # fmt: skip
+
+
+def numbers(pairs: list[Pair]) -> list[int]:
+    return [pair.block for pair in pairs[::2]]
+
+
+def test_exactly_the_pairs_since_the_last_quiet_look_are_made_again() -> None:
+    timing = watched([], [], [HOT, MOVED], [])
+    (spoiled,) = timing.spoiled
+    assert (spoiled.cause, spoiled.detail) == (
+        "throttled",
+        "3 events; limits-changed: 120 W now",
+    )
+    assert numbers(spoiled.pairs) == [5, 6, 7, 8, 9]
+    assert numbers(timing.pairs) == [0, 1, 2, 3, 4, *range(10, 20)]
+    assert (timing.stop, len(timing.pairs)) == ("converged", LEAST)
+
+
+def test_only_whole_blocks_remain_and_both_orders_in_each() -> None:
+    timing = watched([], [HOT], [], [HOT])
+    for pairs in (timing.pairs, *(each.pairs for each in timing.spoiled)):
+        assert len(pairs) % 2 == 0
+        for one, other in zip(pairs[::2], pairs[1::2], strict=True):
+            assert one.block == other.block
+            assert {one.first, other.first} == {"method", "reference"}
+
+
+def test_what_happened_before_the_first_pair_spoils_none() -> None:
+    timing = watched([HOT])
+    assert timing.spoiled == []
+    assert numbers(timing.pairs) == list(range(LEAST // 2))
+
+
+def test_a_cause_at_the_last_look_is_not_let_through() -> None:
+    timing = watched([], [], [], [HOT])
+    assert numbers(timing.spoiled[0].pairs) == [10, 11, 12, 13, 14]
+    assert len(timing.pairs) == LEAST
+
+
+def test_spoiled_pairs_do_not_count_for_the_pair_cap_but_for_the_time_cap() -> None:
+    noise = random.Random(1)
+    timing = watched([], [], [HOT], method=lambda: noise.randint(500, 1500))
+    assert (timing.stop, len(timing.pairs)) == ("pair-cap", MEASURING.max_pairs)
+    noise, slow = random.Random(1), {"max_s": 40e-6}
+    timing = watched([], [], [HOT], method=lambda: noise.randint(500, 1500), **slow)
+    assert (timing.stop, len(timing.pairs)) == ("time-cap", 12)
+
+
+def test_a_spoiled_pair_never_reaches_the_ratio() -> None:
+    made = iter([1000] * 100)
+    times = {number: 9000 for number in range(10)}
+    timing = watched([], [HOT], method=lambda: times.pop(len(times) - 1, next(made)))
+    assert timing.half_width == 0.0
+
+
+@pytest.mark.parametrize("cause", [HOT, MOVED])
+def test_a_measurement_that_is_spoiled_again_and_again_ends_with_the_cause(cause: Flag) -> None:
+    with pytest.raises(TelemetryError) as raised:
+        watched([], *[[cause]] * (SPOILED_LOOKS + 1))
+    assert raised.value.reason == cause.code
+    made = (SPOILED_LOOKS + 1) * CHECK_EVERY
+    assert f"{made} of {made} pairs spoiled" in str(raised.value)
+
+
+def test_a_few_accidents_do_not_end_it() -> None:
+    timing = watched([], *[[HOT]] * SPOILED_LOOKS)
+    assert [each.cause for each in timing.spoiled] == ["throttled"] * SPOILED_LOOKS
+    assert len(timing.pairs) == LEAST
+
+
+def test_a_machine_that_spoils_one_look_in_three_still_ends() -> None:
+    noise = random.Random(1)
+    looks = [[], *[[], [HOT], []] * 40]
+    timing = watched(*looks, method=lambda: noise.randint(500, 1500))
+    assert (timing.stop, len(timing.pairs)) == ("pair-cap", MEASURING.max_pairs)
+
+
+def test_nothing_is_asked_while_a_pair_is_timed() -> None:
+    clock, asked = FakeClock(), list[int]()
+
+    def watch() -> list[Flag]:
+        clock.advance(10**6)  # would show if it were inside
+        asked.append(1)
+        return []
+
+    predict = taking(clock, lambda: 1000, [])
+    timing = measure_pairs(
+        predict, predict, BATCHES, clock=clock, measuring=MEASURING, rng=random.Random(0),
+        watch=watch,
+    )  # fmt: skip
+    assert {(pair.method_ns, pair.reference_ns) for pair in timing.pairs} == {(1000, 1000)}
+    assert len(asked) == 1 + len(timing.pairs) // CHECK_EVERY
+
+
+def test_times_on_the_device_go_with_their_pairs() -> None:
+    class Events(FakeClock):
+        def timed(self, call: Any, argument: object) -> Taken:
+            taken = FakeClock.timed(self, call, argument)
+            return taken._replace(device_ns=len(ours) * 10 + 1)
+
+    clock, ours, looks = Events(), list[Any](), iter([[], [], [HOT]])
+    timing = measure_pairs(
+        taking(clock, lambda: 1000, ours), taking(clock, lambda: 1000, []), BATCHES,
+        clock=clock, measuring=MEASURING, rng=random.Random(0), watch=lambda: next(looks, []),
+    )  # fmt: skip
+    warm = timing.warmup_calls * 10 + 11
+    kept = [*range(10), *range(20, LEAST + 10)]
+    assert timing.device_ns["method"] == [warm + 10 * place for place in kept]

@@ -76,18 +76,6 @@ def device_class(device: str) -> str:
     return f"cuda: {torch.cuda.get_device_name(device)}"
 
 
-def devices() -> list[dict[str, str]]:
-    """What runs can be made on: the name to give, what it is, and a detail."""
-    found = [{"device": "cpu", "name": device_class("cpu"), "detail": f"{cores()} processors"}]
-    import torch  # as above
-
-    for index in range(torch.cuda.device_count()):
-        facts = torch.cuda.get_device_properties(index)
-        size = f"{facts.total_memory / 2**30:.0f} GiB, compute {facts.major}.{facts.minor}"
-        found.append({"device": f"cuda:{index}", "name": facts.name, "detail": size})
-    return found
-
-
 @cache
 def software() -> dict[str, str | None]:
     """Versions of what computes."""

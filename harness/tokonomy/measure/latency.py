@@ -1,7 +1,8 @@
 """Latency of two arms in pairs: ABBA blocks, so that drift of the machine cancels in each pair.
 
 Invariants: both arms get the same calls on the same batches; nothing but the call and the device's
-wait stands between two readings of the clock; no sample is ever deleted.
+wait stands between two readings of the clock; no sample is ever deleted: pairs that an observed
+cause spoils are kept apart and made again.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tokonomy.measure.clock import Clock
+from tokonomy.errors import TelemetryError
+from tokonomy.measure.clock import Clock, Taken
 from tokonomy.measure.inputs import Shape, kept, shape
-from tokonomy.measure.protocol import CHECK_EVERY
+from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS, SPOILED_SHARE
 from tokonomy.stats.estimate import half_width
 from tokonomy.stats.latency import ratio
-from tokonomy.store.record import Measuring, Pair, Timing
+from tokonomy.store.record import Flag, Measuring, Pair, Spoiled, Timing
 
 Predict = Callable[[Any], Any]
 Arm = Literal["method", "reference"]
 Seen = Callable[[Arm, int, Any], None]
+Watch = Callable[[], list[Flag]]
 Stop = Literal["converged", "pair-cap", "time-cap"]
 
 _ORDER: dict[Arm, tuple[Arm, Arm]] = {
@@ -44,6 +47,10 @@ class Warmup:
 
 def _unseen(_: Arm, __: int, ___: object) -> None:
     pass
+
+
+def _unwatched() -> list[Flag]:
+    return []
 
 
 @contextmanager
@@ -77,13 +84,9 @@ def warm_up(
     return Warmup(calls=calls, seconds=(clock.now() - begun) / _SECOND)
 
 
-def _timed(predict: Predict, batch: object, clock: Clock) -> tuple[int, object]:
-    clock.sync()
-    start = clock.now()
-    output = predict(batch)
-    clock.sync()
-    elapsed = clock.now() - start
-    return elapsed, kept(output)  # as it is now, before the other arm can run
+def _timed(predict: Predict, batch: object, clock: Clock) -> Taken:
+    taken = clock.timed(predict, batch)
+    return taken._replace(output=kept(taken.output))  # as it is now, before the other arm can run
 
 
 def _orders(rng: random.Random) -> Iterator[tuple[int, Arm]]:
@@ -98,13 +101,21 @@ def _stop(pairs: Sequence[Pair], elapsed_ns: int, measuring: Measuring) -> Stop 
     """Why sampling ends here, if it does; only whole blocks are compared."""
     if len(pairs) % 2 or len(pairs) < measuring.min_pairs:
         return None
-    if len(pairs) % CHECK_EVERY == 0:
-        width = spread(pairs)
-        if width is not None and width <= measuring.half_width:
-            return "converged"
-    if len(pairs) >= measuring.max_pairs:
-        return "pair-cap"
-    return "time-cap" if elapsed_ns >= measuring.max_s * _SECOND else None
+    if len(pairs) % CHECK_EVERY == 0 and _narrow(pairs, LOOKS, measuring):
+        return "converged"
+    cap: Stop | None = "pair-cap" if len(pairs) >= measuring.max_pairs else None
+    if cap is None and elapsed_ns >= measuring.max_s * _SECOND:
+        cap = "time-cap"
+    return "converged" if cap is not None and _narrow(pairs, 1, measuring) else cap
+
+
+def _narrow(pairs: Sequence[Pair], looks: int, measuring: Measuring) -> bool:
+    """Whether the interval is as narrow as asked now, and was so at the looks before."""
+    ends = [len(pairs) - back * CHECK_EVERY for back in range(looks)]
+    if ends[-1] < measuring.min_pairs:
+        return False
+    widths = (spread(pairs[:end]) for end in ends)
+    return all(width is not None and width <= measuring.half_width for width in widths)
 
 
 def spread(pairs: Sequence[Pair]) -> float | None:
@@ -118,6 +129,58 @@ def spread(pairs: Sequence[Pair]) -> float | None:
     )
 
 
+@dataclass(slots=True)
+class _Made:
+    """Pairs made so far.
+
+    Attributes:
+        pairs: Those that stand.
+        device_ns: Time of each on the device, by arm; empty where the clock has none.
+        spoiled: Those that do not.
+        quiet: How many stood at the last look that found nothing amiss; the rest is open.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    device_ns: dict[Arm, list[int]] = field(default_factory=dict)
+    spoiled: list[Spoiled] = field(default_factory=list)
+    quiet: int = 0
+
+    def count(self) -> int:
+        """All of them."""
+        return len(self.pairs) + sum(len(each.pairs) for each in self.spoiled)
+
+    def add(self, block: int, batch: int, first: Arm, results: dict[Arm, Taken]) -> None:
+        """Note a pair."""
+        times = {f"{arm}_ns": taken.host_ns for arm, taken in results.items()}
+        self.pairs.append(Pair(block=block, batch=batch, first=first, **times))
+        for arm, taken in results.items():
+            if taken.device_ns is not None:
+                self.device_ns.setdefault(arm, []).append(taken.device_ns)
+
+    def due(self) -> bool:
+        """Whether it is time to look for causes: at the end of a block, every few pairs."""
+        return len(self.pairs) % 2 == 0 and len(self.pairs) - self.quiet >= CHECK_EVERY
+
+    def spoiled_by(self, causes: Sequence[Flag]) -> bool:
+        """Put the open pairs aside if something was observed; raise if that happens too often."""
+        if causes:
+            cause, others = causes[0], [f"{each.code}: {each.detail}" for each in causes[1:]]
+            detail = "; ".join([cause.detail or "", *others])[:500]
+            away = self.pairs[self.quiet :]
+            self.spoiled.append(Spoiled(cause=cause.code, detail=detail, pairs=away))
+            del self.pairs[self.quiet :]
+            for times in self.device_ns.values():
+                del times[self.quiet :]
+            self._bear(cause.code, detail)
+        self.quiet = len(self.pairs)
+        return bool(causes)
+
+    def _bear(self, cause: str, detail: str) -> None:
+        away, count = self.count() - len(self.pairs), self.count()
+        if len(self.spoiled) > SPOILED_LOOKS and away > SPOILED_SHARE * count:
+            raise TelemetryError(cause, f"{away} of {count} pairs spoiled; last {detail}"[:500])
+
+
 def measure_pairs(
     method: Predict,
     reference: Predict,
@@ -127,11 +190,13 @@ def measure_pairs(
     measuring: Measuring,
     rng: random.Random,
     seen: Seen = _unseen,
+    watch: Watch = _unwatched,
 ) -> Timing:
     """Time both arms until the ratio is known well enough, or a cap is met.
 
     The interval is looked at every few pairs and sampling stops on its width, never on its place,
-    so stopping does not favour either arm.
+    so stopping does not favour either arm; and only on several narrow looks in a row, or at a cap,
+    so that one look that is narrow by luck does not end it.
 
     Args:
         method: One arm.
@@ -142,33 +207,37 @@ def measure_pairs(
         rng: Draws which arm a block starts with.
         seen: Gets arm, index of the batch and the output as it was when the clock was read, after
             each pair and outside the timed region.
+        watch: Gives what was observed since it was last asked that spoils measurements. It is
+            asked between blocks only: every few pairs, and before the last one is accepted. All
+            pairs since it last had nothing to say are then made again; time goes on for the cap.
+
+    Raises:
+        TelemetryError: Most pairs were spoiled; the reason is the last cause.
     """
     arms: dict[Arm, Predict] = {"method": method, "reference": reference}
     gc.collect()
     warmup = warm_up(arms, batches, clock, measuring)
-    pairs: list[Pair] = []
+    made, stop = _Made(), None
+    watch()  # what was before the first pair does not concern it
     orders, begun = _orders(rng), clock.now()
-    while (stop := _stop(pairs, clock.now() - begun, measuring)) is None:
+    while stop is None:
         block, first = next(orders)
-        index = len(pairs) % len(batches)
+        index = made.count() % len(batches)
         with _uncollected():
             results = {arm: _timed(arms[arm], batches[index], clock) for arm in _ORDER[first]}
-        pairs.append(
-            Pair(
-                block=block,
-                batch=index,
-                first=first,
-                method_ns=results["method"][0],
-                reference_ns=results["reference"][0],
-            )
-        )
-        for arm, (_, output) in results.items():
-            seen(arm, index, output)
+        made.add(block, index, first, results)
+        for arm, taken in results.items():
+            seen(arm, index, taken.output)
+        stop = _stop(made.pairs, clock.now() - begun, measuring)
+        if (stop is not None or made.due()) and made.spoiled_by(watch()):
+            stop = None
     return Timing(
         clock=clock.name,
         warmup_calls=warmup.calls,
         warmup_s=warmup.seconds,
-        pairs=pairs,
+        pairs=made.pairs,
         stop=stop,
-        half_width=spread(pairs),
+        half_width=spread(made.pairs),
+        device_ns=made.device_ns,
+        spoiled=made.spoiled,
     )

@@ -1,4 +1,6 @@
-"""Peak memory of this process while one call runs, from the kernel's own high-water mark.
+"""Peak memory while one call runs: of this process, and on a GPU of torch and of the whole device.
+
+The process's peak is the kernel's own high-water mark.
 
 ``VmHWM`` counts resident pages, shared libraries included, so the figure to compare is the rise
 over the baseline. The kernel settles its counts in batches of some dozen pages on each processor,
@@ -9,6 +11,14 @@ The baseline is taken by the caller, before what is to be measured has allocated
 whatever any first call would bring in. Pages of files, which are code of libraries that this
 process had not run yet, count as if they had been there before. Free heap goes back to the kernel
 before each reading, so that neither side hides behind pages that were freed and kept.
+
+On a GPU the same holds of torch's allocator: what it keeps free goes back to the driver before
+each reading. ``allocated`` is what tensors held, ``reserved`` what the allocator took from the
+driver for them, and ``device`` what the driver counts as used on the whole device, by everyone:
+contexts, libraries' workspaces and code included. While a call runs the allocator gives nothing
+back, so the device's figure right after the call is its peak but for what other libraries took and
+gave back within it: a lower bound. What a captured CUDA graph works on stays reserved and is not
+allocated.
 """
 
 from __future__ import annotations
@@ -20,9 +30,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokonomy.store.record import Memory, Missing
+from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.measure.telemetry import Telemetry
+from tokonomy.store.record import Memory, Missing, Peak
 
 SOURCE = "VmHWM of /proc/self/status, reset through /proc/self/clear_refs"
+ALLOCATED = "torch.cuda.max_memory_allocated, reset before the call"
+RESERVED = "torch.cuda.max_memory_reserved, reset before the call"
+DEVICE = "used memory of the whole device by the driver, right after the call; a lower bound"
 
 
 def read_status(field: str, process: Path = Path("/proc/self")) -> int | None:
@@ -65,23 +80,103 @@ def reset_peak(process: Path = Path("/proc/self")) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDevice:
+    """Device memory at one moment, bytes: of tensors, of torch's allocator, of the whole device."""
+
+    allocated: int
+    reserved: int
+    used: int | Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What was there before a method was prepared; ``device`` is None on a processor."""
+
+    process: Resident | None
+    device: OnDevice | None = None
+
+
+def baseline(device: str, telemetry: Telemetry, process: Path = Path("/proc/self")) -> Baseline:
+    """What is there now, once everything that is free has been given back."""
+    return Baseline(process=resident(process), device=_on_device(device, telemetry))
+
+
+def _on_device(device: str, telemetry: Telemetry) -> OnDevice | None:
+    """Device memory now; the allocator's high-water marks start from here."""
+    if not device.startswith("cuda"):
+        return None
+    import torch  # slow to import, and loaded by now
+
+    gc.collect()
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return OnDevice(
+        allocated=torch.cuda.memory_allocated(device),
+        reserved=torch.cuda.memory_reserved(device),
+        used=_used(telemetry),
+    )
+
+
+def _used(telemetry: Telemetry) -> int | Missing:
+    try:
+        return telemetry.used_bytes()
+    except DeviceLost:
+        raise
+    except TelemetryError as error:
+        return Missing(reason=error.reason, detail=error.detail[:500])
+
+
 def measure_peak(
-    work: Callable[[], object], baseline: Resident | None, process: Path = Path("/proc/self")
+    work: Callable[[], object],
+    before: Baseline,
+    device: str,
+    telemetry: Telemetry,
+    process: Path = Path("/proc/self"),
 ) -> Memory | Missing:
-    """Run ``work`` once and give the high-water mark it left, in bytes.
+    """Run ``work`` once and give the high-water marks it left.
 
     Args:
         work: What to run.
-        baseline: What was resident before; file pages that came in since are added to it.
+        before: What was there before; file pages that came in since are added to it.
+        device: Where it runs.
+        telemetry: The device.
         process: The process's folder under ``/proc``.
     """
+    _on_device(device, telemetry)
     resident(process)
-    if not reset_peak(process):
-        work()
-        return Missing(reason="peak-not-resettable", detail="clear_refs cannot be written")
+    reset = reset_peak(process)
     work()
+    peaks = _peaks(before.device, device, telemetry)
+    if not reset:
+        return Missing(reason="peak-not-resettable", detail="clear_refs cannot be written")
     peak, files = read_status("VmHWM", process), read_status("RssFile", process)
-    if baseline is None or peak is None or files is None:
+    if before.process is None or peak is None or files is None:
         return Missing(reason="peak-unreadable", detail="a size is not in the process's status")
-    before = baseline.total + max(0, files - baseline.files)
-    return Memory(peak_bytes=peak, baseline_bytes=min(before, peak), source=SOURCE)
+    start = before.process.total + max(0, files - before.process.files)
+    host = Memory(peak_bytes=peak, baseline_bytes=min(start, peak), source=SOURCE)
+    return host.model_copy(update=peaks)
+
+
+def _peaks(before: OnDevice | None, device: str, telemetry: Telemetry) -> dict[str, Peak | Missing]:
+    """The three peaks of a GPU by name; none on a processor."""
+    if before is None:
+        return {}
+    import torch  # as above
+
+    torch.cuda.synchronize(device)
+    used = _used(telemetry)
+    return {
+        "allocated": _peak(torch.cuda.max_memory_allocated(device), before.allocated, ALLOCATED),
+        "reserved": _peak(torch.cuda.max_memory_reserved(device), before.reserved, RESERVED),
+        "device": _peak(used, before.used, DEVICE),
+    }
+
+
+def _peak(peak: int | Missing, before: int | Missing, source: str) -> Peak | Missing:
+    if isinstance(peak, Missing):
+        return peak
+    if isinstance(before, Missing):
+        return before
+    return Peak(peak_bytes=peak, baseline_bytes=min(before, peak), source=source)

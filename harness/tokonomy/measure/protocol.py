@@ -11,7 +11,11 @@ PROTOCOL: Final = 1
 """Goes into every cell's key; raised whenever numbers before and after do not compare."""
 
 CHECK_EVERY: Final = 10
-"""Pairs between two looks at the interval: a look costs about a millisecond of bootstrap."""
+"""Pairs between two looks at the interval: a look costs at most a fifth of a millisecond."""
+
+LOOKS: Final = 3
+"""Looks in a row at which the interval is narrow enough before sampling ends. On the first one,
+simulated intervals that end early cover the truth less often by up to four points."""
 
 TIMED_BATCHES: Final = 16
 """Different batches that timing goes round; no arm meets the same batch twice in a row."""
@@ -78,3 +82,103 @@ percent, a lookup gives tens."""
 
 POLL_S: Final = 0.25
 """Time between two looks at a run's memory: one look costs about 2 ms of another core."""
+
+LEAST_TICKS: Final = 20
+"""Ticks of the energy counter below which a window gives no figure: then what a tick at either end
+leaves open is more than a tenth of it."""
+
+LEAST_CALLS: Final = 4
+"""Whole calls that a window of energy has time for, however long they take."""
+
+READS_PER_TICK: Final = 50
+"""Reads of the counter in one of its ticks while an end of a window is looked for: the end is then
+known to a fiftieth of a tick, a thousandth of the shortest window. Only about a tick of each window
+is read so."""
+
+READ_DENSE: Final = 10
+"""While an end is looked for, reads begin at least so many times their own cost apart."""
+
+READ_SPARSE: Final = 100
+"""In between they do so many times their cost apart: reading takes 1 % of the time at most."""
+
+READ_LEAST_NS: Final = 1_000_000
+"""Least time between two reads while an end is looked for; Python itself takes some 20 us each."""
+
+SPARSE_LEAST_NS: Final = 5_000_000
+"""The same in between: 0.4 % of the time."""
+
+SPARSE_PER_TICK: Final = 4
+"""Reads of a tick in between, so that none goes by unseen."""
+
+BLURRED: Final = 4
+"""A tick at the end of a window is passed over where it is known only to this many times the time
+between two reads, because the thread that reads was held up; at most ``BLURRED_MOST`` in a row."""
+
+BLURRED_MOST: Final = 5
+"""Then it is taken as it is, and the bound says so."""
+
+PROBE_S: Final = 3.0
+"""Longest time for finding the period of a counter; the slowest known takes 0.1 s a tick."""
+
+PROBE_TICKS: Final = 8
+"""Ticks after which its period is known well enough to choose how often to read."""
+
+WINDOW_LATE: Final = 4
+"""A window is given up after so many times what it should take: the counter has stopped."""
+
+SPOILED_MOST: Final = 3
+"""Times that one window is measured again; what spoils it four times in a row is no accident."""
+
+SETTLE_LOOKS: Final = 6
+"""Looks at the temperature in the longest time for settling: 5 s apart by default, as windows."""
+
+SETTLED_C: Final = 1.0
+"""The device is settled when its temperature moves less than this between two looks: sensors show
+whole degrees."""
+
+STEADY_C: Final = 3.0
+"""Windows that begin at temperatures further apart than this are flagged: leakage of a chip grows by
+a few tenths of a percent per degree, so that this is about 1 % of its power."""
+
+RESIDUAL: Final = 0.05
+"""Integrated power and counter that differ by more are flagged; sensors are good to 5 to 10 %."""
+
+THROUGHPUT: Final = 0.03
+"""Calls in the energy pass take as long as in the latency pass within this, or within the 95 %
+interval of the latter where that is wider; otherwise the joules are of other work."""
+
+TRACE_BINS: Final = 600
+"""Bins of a power trace: one for each pixel of a chart, and a few kilobytes in a record."""
+
+TRACE_STEP_NS: Final = 10_000_000
+"""First width of a bin; it doubles as the trace grows."""
+
+IDLE_BYTES: Final = 64 * 2**20
+"""Device memory that may be in use while nobody is on the device: drivers keep a few MiB for
+themselves, and a context of CUDA takes about 100 MiB at least."""
+
+ALONE_S: Final = 2.0
+"""Longest wait for a device to look unused: utilisation is of up to the last second, and a process
+that has just ended is listed a little longer."""
+
+COUNTER_S: Final = 1.5
+"""Longest look at an energy counter while devices are listed; the slowest known ticks at 0.1 s."""
+
+COUNTER_GAPS: Final = 9
+"""Gaps between its ticks after which that look ends: their median no longer moves."""
+
+OTHERS_LOOK_S: Final = 0.1
+"""Length of the look at what others do on the processors before a run: ten of the kernel's ticks,
+and a few percent of a short run."""
+
+OTHERS_CPUS: Final = 0.25
+"""Processors that others may keep busy in that look before it is said: an idle system's services
+take some hundredths of one, one busy program takes a whole one."""
+
+SPOILED_LOOKS: Final = 3
+"""Looks between pairs that may find something amiss before their share counts, so that one accident
+at the start of a short pass does not end it."""
+
+SPOILED_SHARE: Final = 0.5
+"""Share of all timed pairs that may be spoiled; beyond it what spoils them is the machine's usual
+state, and pairs that escaped it would be picked by chance."""

@@ -23,6 +23,8 @@ _ENDINGS = {
     "supervisor-lost": "The process that starts runs was killed while this one was on.",
     "bad-task": "The task's data could not be opened or do not fit the model.",
     "bad-model": "The model's checkpoint could not be loaded.",
+    "device-lost": "The device was lost while something was measured on it.",
+    "bad-device": "The device is not there, or cannot be told from another one.",
     # oom, timeout
     "memory-limit": "The processes of the run together exceeded the memory limit and were killed.",
     "out-of-memory": "An allocation failed.",
@@ -31,6 +33,7 @@ _ENDINGS = {
     "impossible-parameter": "This setting is impossible for this model, as the method itself says.",
     "split-too-small": "The task has too few readable samples for one batch of this size.",
     "not-supported": "This combination makes no sense, as the method itself says.",
+    "mode-impossible": "The method cannot be compiled or captured as this mode would have it.",
     # invalid
     "not-a-tensor": "An output is not a tensor.",
     "wrong-shape": "An output has the wrong shape.",
@@ -43,6 +46,7 @@ _ENDINGS = {
     "settings-changed": "The method changed process-wide settings, such as the number of threads.",
     "not-restored": "The model was not left as it was found.",
     "weights-changed": "The method changed weights of the model and did not put them back.",
+    "recompiled": "Something was compiled anew after warm-up, so timing met no steady state.",
     "not-deterministic": "The same batch gave different outputs before and after timing.",
     "outputs-differ": "Outputs while timed or counted differ from those of the quality pass.",
     "ignores-input": "The same samples with other contents gave the very same outputs.",
@@ -55,14 +59,56 @@ _ENDINGS = {
 }
 _MISSING = {
     "run-failed": "The run did not end well, so nothing was kept of it.",
+    "not-asked": "Energy was not asked for.",
     "no-energy-meter": "No energy meter is available on this device.",
+    "nvml-library-missing": "The driver's library of measurements (NVML) is not on this machine.",
+    "driver-not-loaded": "NVIDIA's driver is not loaded.",
+    "driver-version-mismatch": "NVIDIA's driver and its library of measurements (NVML) are of "
+    "different versions, as after an update without a restart.",
+    "no-gpu": "The driver knows no GPU.",
+    "nvml-not-supported": "The device does not support this reading.",
+    "nvml-no-permission": "The driver does not let this user read it.",
+    "nvml-function-missing": "The driver is too old to have this reading.",
+    "nvml-timeout": "The driver did not answer in time.",
+    "nvml-error": "The driver answered with an error.",
+    "mig-slice": "The device is a slice of a GPU (MIG), and the reading is of the whole GPU.",
+    "vgpu": "The device is a virtual GPU, and the reading is of more than its share.",
+    "no-energy-counter": "The device counts no energy.",
+    "rapl-absent": "The kernel shows no energy counter of a processor package.",
+    "rapl-unreadable": "The energy counters of the processor could not be read; mostly only the "
+    "administrator may.",
+    "counter-reset": "The energy counter went back while energy was measured.",
+    "too-few-ticks": "The energy counter moved too seldom to tell the energy of a window.",
+    "too-few-calls": "Calls took too long to tell the energy of one from a window.",
+    "throughput-disagrees": "Calls took another time while energy was measured than while latency "
+    "was, so the joules would be of other work.",
+    "no-device-memory": "The device has no memory of its own.",
+    "quality-not-applicable": "Task or weights are for costs only: the answers mean nothing.",
     "peak-not-resettable": "The kernel refused to reset the high-water mark of memory.",
     "peak-unreadable": "The kernel did not give the high-water mark of memory.",
     "uncounted-method": "The method does not use the model's own weights: tokens are not seen.",
     "uncounted-model": "The model's own weights saw no rows, so tokens could not be counted.",
 }
+_CAUSES = {  # what spoils a measurement, and the reason of a run that cannot be had without
+    "suspended": "The machine was suspended while something was measured.",
+    "throttled": "The device slowed itself down, for heat or power, while something was measured.",
+    "cpu-throttled": "The processor-time quota of the control group was used up.",
+    "foreign-process": "Another process was on the device.",
+    "clocks-changed": "The clocks asked of the device were changed while something was measured.",
+    "ecc-error": "The device's memory had an error that could not be corrected.",
+    "xid-error": "The driver reported a critical error of the device (Xid).",
+    "affinity-changed": "The processors that this process may use were changed.",
+    "limits-changed": "A limit of clocks or power was changed while something was measured.",
+}
 _FLAGS = {
     "answers-flipped": "Some answers differ between the timed and the quality pass, within bounds.",
+    "exclusivity-unverified": "It could not be proven that nothing else used the device.",
+    "power-capped": "The device ran at its power limit for a part of the time, which lowers its "
+    "clocks.",
+    "graph-breaks": "A compiled function goes back to Python in places, for one arm at least.",
+    "power-disagrees": "Instantaneous power and the energy counter tell different joules.",
+    "no-steady-temperature": "The device was not, or not known to be, equally warm in all windows "
+    "of energy.",
     "unconverged": "Timing stopped at a cap, before the interval was as narrow as asked.",
     "reference-slowed": "The reference ran much slower while the method was in place.",
     "slower-on-fresh": "Inputs never met before took longer than those met before.",
@@ -80,4 +126,6 @@ def _signals() -> dict[str, str]:
     }
 
 
-REASONS: Mapping[str, str] = MappingProxyType({**_ENDINGS, **_signals(), **_MISSING, **_FLAGS})
+REASONS: Mapping[str, str] = MappingProxyType(
+    {**_ENDINGS, **_signals(), **_MISSING, **_CAUSES, **_FLAGS}
+)

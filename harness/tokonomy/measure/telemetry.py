@@ -14,19 +14,23 @@ from tokonomy.store.record import Boundary, Flag, Missing, Scalar
 
 
 class Counter(Protocol):
-    """Energy since some moment; only differences mean anything.
+    """Energy since some moment; only differences mean anything."""
 
-    Attributes:
-        meter: What counts, as records name it.
-        boundary: What the joules are of.
-        device: UUID of the device, or names of the domains.
-        quantum_uj: Step of the counter's unit, microjoules.
-    """
+    @property
+    def meter(self) -> str:
+        """What counts, as records name it."""
 
-    meter: str
-    boundary: Boundary
-    device: str
-    quantum_uj: int
+    @property
+    def boundary(self) -> Boundary:
+        """What the joules are of."""
+
+    @property
+    def device(self) -> str:
+        """UUID of the device, or names of the domains."""
+
+    @property
+    def quantum_uj(self) -> int:
+        """Step of the counter's unit, microjoules."""
 
     def read(self) -> int:
         """Microjoules, with wraps of the register undone.

@@ -1,0 +1,110 @@
+"""What a device's energy counter and power fields are like: found once, by trying.
+
+Support differs by device and by driver, so nothing is looked up by name. Every answer is a value
+or a reason.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.measure import nvml
+from tokonomy.measure.clock import Clock
+from tokonomy.measure.protocol import COUNTER_GAPS, COUNTER_S
+from tokonomy.measure.telemetry import Counter
+from tokonomy.store.record import Missing
+
+Answer = float | str | Missing
+_FIELDS = {
+    "power_instant": nvml.POWER_INSTANT,
+    "power_average": nvml.POWER_AVERAGE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticking:
+    """How a counter moves.
+
+    Attributes:
+        tick_ms: Median gap between two changes, milliseconds; known to about two reads.
+        read_us: Median cost of one read, microseconds.
+        gaps: How many gaps that is the median of.
+    """
+
+    tick_ms: float | Missing
+    read_us: float | Missing
+    gaps: int
+
+
+def ticking(counter: Counter, clock: Clock, seconds: float = COUNTER_S) -> Ticking:
+    """Read a counter over and over until its ticks are known, for at most so many seconds."""
+    changes: list[int] = []
+    costs: list[int] = []
+    until, last = clock.now() + int(seconds * 1e9), None
+    try:
+        while len(changes) <= COUNTER_GAPS and (start := clock.now()) < until:
+            energy_uj = counter.read()
+            end = clock.now()
+            costs.append(end - start)
+            if last is not None and energy_uj != last:
+                changes.append((start + end) // 2)
+            last = energy_uj
+    except DeviceLost:
+        raise
+    except TelemetryError as error:
+        untold = Missing(reason=error.reason, detail=error.detail)
+        return Ticking(tick_ms=untold, read_us=untold, gaps=0)
+    gaps = [after - before for before, after in pairwise(changes)]
+    few = Missing(
+        reason="too-few-ticks", detail=f"the counter moved {len(changes)} times in {seconds:g} s"
+    )
+    return Ticking(
+        tick_ms=statistics.median(gaps) / 1e6 if gaps else few,
+        read_us=statistics.median(costs) / 1e3 if costs else few,
+        gaps=len(gaps),
+    )
+
+
+def power_fields(handle: object) -> dict[str, float | Missing]:
+    """Watts by field and scope, such as ``power_instant_gpu_w``, each present or with a reason."""
+    return {
+        f"{name}_{scope}_w": _watts(handle, number, place)
+        for name, number in _FIELDS.items()
+        for scope, place in nvml.SCOPES.items()
+    }
+
+
+def _watts(handle: object, number: int, scope: int) -> float | Missing:
+    return tried(lambda: nvml.field(handle, number, scope) / 1e3)
+
+
+def tried(read: Callable[[], float]) -> float | Missing:
+    """A reading, or why there is none."""
+    try:
+        return read()
+    except DeviceLost:
+        raise
+    except TelemetryError as error:
+        return Missing(reason=error.reason, detail=error.detail)
+
+
+def counting(counter: Counter | Missing, clock: Clock) -> dict[str, Answer]:
+    """Whether energy is counted, of what, and how: the same answers for every kind of device."""
+    if isinstance(counter, Missing):
+        return {"energy_counter": counter}
+    found = ticking(counter, clock)
+    power = counter.power_w()
+    none = Missing(reason="nvml-not-supported", detail="no instantaneous power")
+    return {
+        "energy_counter": counter.meter,
+        "energy_boundary": counter.boundary,
+        "energy_step_uj": counter.quantum_uj,
+        "energy_tick_ms": found.tick_ms,
+        "energy_tick_gaps": found.gaps,
+        "energy_read_us": found.read_us,
+        "power_now_w": none if power is None else power,
+    }
