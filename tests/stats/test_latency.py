@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import signal, stats
 
 from tokonomy.errors import BadParameter
 from tokonomy.stats.binomial import cdf
 from tokonomy.stats.estimate import half_width, inverse
 from tokonomy.stats.latency import (
-    _student,
+    LEVEL,
     autocorrelated,
     autocorrelation,
     bimodal,
@@ -23,6 +23,7 @@ from tokonomy.stats.latency import (
     ratio,
     ratio_of_ratios,
     separation,
+    student,
 )
 
 
@@ -74,7 +75,7 @@ def test_interval_covers_when_sampling_stops_at_its_width(noise: float) -> None:
 
 @pytest.mark.parametrize("freedom", [1, 4, 9, 29, 500])
 def test_student_is_that_of_scipy(freedom: int) -> None:
-    assert _student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-5)
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-5)
 
 
 def test_first_call_cost_does_not_widen_the_interval() -> None:
@@ -132,6 +133,29 @@ def test_ratio_is_deterministic_and_cheap() -> None:
     assert (time.process_time() - start) / 50 < 0.003
 
 
+def test_ratio_is_the_median_of_blocks_with_the_interval_of_scipy() -> None:
+    method, reference, blocks = planted(np.random.default_rng(16), 120, 0.7, noise=0.03)
+    values = np.log(method / reference).reshape(-1, 2).mean(axis=1)
+    found = ratio(method, reference, blocks)
+    ends = stats.mstats.median_cihs(values, alpha=1 - LEVEL)
+    assert found.value == pytest.approx(np.exp(np.median(values)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.exp(ends)))
+    resampled = stats.bootstrap(
+        [values], np.median, confidence_level=LEVEL, method="percentile",
+        rng=np.random.default_rng(17),
+    ).confidence_interval  # fmt: skip
+    assert np.log([found.low, found.high]) == pytest.approx(list(resampled), abs=0.003)
+
+
+def test_ratio_of_ratios_of_a_known_one_is_the_other() -> None:
+    one = np.stack(planted(np.random.default_rng(18), 40, 0.6))
+    known = np.stack([np.full(40, 2.0), np.full(40, 4.0), np.arange(40) // 2])
+    found, alone = ratio_of_ratios(one, known), ratio(*one)
+    for part in ("value", "low", "high"):
+        assert getattr(found, part) == pytest.approx(2 * getattr(alone, part))
+    assert ratio_of_ratios(one[:, :8], known).reason == "too-few-blocks"
+
+
 def test_ratio_of_ratios_covers_and_cancels_the_sessions() -> None:
     rng = np.random.default_rng(13)
     hits, widths = 0, []
@@ -170,6 +194,15 @@ def test_percentile_covers(share: float, n: int) -> None:
     assert np.median([each.value for each in found]) == pytest.approx(truth, rel=0.1)
 
 
+@pytest.mark.parametrize(("share", "n"), [(0.5, 6), (0.5, 101), (0.9, 60), (0.99, 500)])
+def test_percentile_is_that_of_scipy(share: float, n: int) -> None:
+    values = np.random.default_rng(15).lognormal(size=n)
+    found = percentile(values, share)
+    expected = stats.quantile_test(values, q=0, p=share).confidence_interval()
+    assert (found.low, found.high) == (expected.low, expected.high)
+    assert found.value == pytest.approx(stats.mstats.mquantiles(values, share, 1, 1)[0])
+
+
 def test_percentile_refuses_a_percent() -> None:
     with pytest.raises(BadParameter, match="between 0 and 1; got 90"):
         percentile([1.0] * 50, 90)
@@ -182,6 +215,18 @@ def test_autocorrelation_is_the_textbook_sum() -> None:
     assert autocorrelation(values) == pytest.approx(expected)
     assert autocorrelation(values[:9]) is None
     assert autocorrelation(np.ones(20)) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-50, 50), min_size=10, max_size=60))
+def test_autocorrelation_is_that_of_scipy(values: list[int]) -> None:
+    centred = np.array(values) - np.mean(values)
+    lags = signal.correlate(centred, centred)
+    found = autocorrelation(values)
+    if len(set(values)) == 1:
+        assert found is None
+    else:
+        assert found == pytest.approx(lags[len(values)] / lags[len(values) - 1], abs=1e-9)
 
 
 def test_autocorrelation_flags_what_it_should() -> None:
@@ -197,6 +242,18 @@ def test_one_mode_is_not_flagged(law: str) -> None:
     rng = np.random.default_rng(8)
     flagged = np.mean([bimodal(getattr(rng, law)(size=60)) for _ in range(500)])
     assert flagged < 0.01
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-50, 50), min_size=10, max_size=60).filter(lambda v: len(set(v)) > 1))
+def test_separation_is_that_of_the_best_of_all_splits(values: list[int]) -> None:
+    ordered, edge = sorted(values), math.ceil(len(values) * 0.2)
+    total = np.var(ordered) * len(ordered)
+    inside = [
+        sum(np.var(part) * len(part) for part in (ordered[:at], ordered[at:]))
+        for at in range(edge, len(ordered) - edge + 1)
+    ]
+    assert separation(values) == pytest.approx(1 - min(inside) / total, abs=1e-9)
 
 
 def test_two_modes_are_flagged() -> None:

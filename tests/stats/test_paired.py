@@ -97,6 +97,29 @@ def test_retained_agrees_with_the_bootstrap_where_much_differs() -> None:
     assert (exact.low, exact.high) == pytest.approx((resampled.low, resampled.high), rel=0.01)
 
 
+def test_paired_bootstraps_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(6)
+    reference = rng.random(150)
+    method = np.clip(reference + rng.normal(-0.05, 0.1, 150), 0, 1)
+    graded, whole = retained(method, reference), average(method)
+    for found, parts, statistic in (
+        (graded, (method, reference), lambda one, two, axis: one.mean(axis) / two.mean(axis)),
+        (whole, (method,), lambda one, axis: one.mean(axis)),
+    ):
+        expected = stats.bootstrap(
+            parts, statistic, paired=True, n_resamples=9999, method="percentile", rng=rng
+        ).confidence_interval
+        width = expected.high - expected.low
+        assert found.low == pytest.approx(expected.low, abs=0.1 * width)
+        assert found.high == pytest.approx(expected.high, abs=0.1 * width)
+
+
+def test_difference_is_that_of_scipy_where_much_differs() -> None:
+    one, two = scores(600, 60, 150, 190)
+    found, expected = difference(one, two), stats.ttest_rel(one, two).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.002)
+
+
 def test_retained_of_equal_arms_has_a_width() -> None:
     found = retained(*scores(500, 0, 0, 36))
     assert found.value == 1.0

@@ -1,0 +1,48 @@
+"""Means of a few repeated measurements, with Student's interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tokonomy.errors import BadParameter
+from tokonomy.stats.estimate import Estimate, missing
+from tokonomy.stats.latency import student
+
+
+def mean(values: ArrayLike) -> Estimate:
+    """Mean with Student's 95 % interval: values are independent and about normal."""
+    numbers = np.asarray(values, dtype=np.float64)
+    n = int(numbers.size)
+    if n == 0:
+        return missing("no-trials")
+    with np.errstate(all="ignore"):  # what overflows is not finite, and withheld as such
+        value = float(numbers.mean())
+        if n == 1:
+            return Estimate(value=value, low=None, high=None, n=n, reason="too-few-trials")
+        reach = student(n - 1) * float(numbers.std(ddof=1)) / math.sqrt(n)
+    return Estimate(value=value, low=value - reach, high=value + reach, n=n)
+
+
+def mean_ratio(first: ArrayLike, second: ArrayLike) -> Estimate:
+    """Geometric mean of first/second, paired in order, with Student's interval of the logarithms.
+
+    What both of a pair have in common, such as the warmth of the device, cancels.
+    """
+    above, below = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if above.ndim != 1 or above.shape != below.shape:
+        raise BadParameter(
+            f"mean_ratio: expected two lists of one length; got shapes {above.shape} and "
+            f"{below.shape}"
+        )
+    if not ((above > 0).all() and (below > 0).all()):
+        return missing("not-computable", int(above.size))
+    with np.errstate(all="ignore"):
+        found = mean(np.log(above) - np.log(below))
+        value, low, high = (
+            None if part is None else float(np.exp(part))
+            for part in (found.value, found.low, found.high)
+        )
+    return Estimate(value=value, low=low, high=high, n=found.n, reason=found.reason)
