@@ -80,7 +80,8 @@ class MethodCard:
         differences: Each way in which this implementation departs from the reference.
         claims: Figures stated by the source.
         atlas: Ids of the field map.
-        sweep: Default settings, each a dict of hyper-parameters; at least four, but for references.
+        sweep: Default settings, each a dict of hyper-parameters; at least four, but for references
+            and controls.
     """
 
     noun: ClassVar[str] = "method"
@@ -106,7 +107,7 @@ class MethodCard:
         _check(self.id, "kind", self.kind, get_args(Kind))
         _check(self.id, "lossless", self.lossless, get_args(Lossless))
         _check(self.id, "effect", self.effect, get_args(Effect))
-        if self.kind != "reference" and len(self.sweep) < 4:
+        if self.kind not in ("reference", "control") and len(self.sweep) < 4:
             raise BadCard(
                 f"card {self.id!r}: the default sweep needs at least four settings; "
                 f"got {len(self.sweep)}"

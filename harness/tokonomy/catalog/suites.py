@@ -15,6 +15,7 @@ from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
 from tokonomy.store.record import Duration, Measuring, Mode, Positive, Whole
 
+Precision = Literal["fp32", "bf16"]
 ScenarioRef = Annotated[str, Field(pattern=r"^(stream|offline:[1-9][0-9]{0,3})$")]
 
 
@@ -35,10 +36,11 @@ class Selection(_Table):
     Attributes:
         tasks: Task references.
         models: Model references; empty means the embedded models of each task.
-        methods: Method ids; ``["all"]`` means every one of the family.
+        methods: Method ids; ``["all"]`` means every one of the family, controls apart.
         settings: ``"default"`` takes each card's sweep, ``"ends"`` its first, middle and last.
         params: Settings by method id, in place of the card's sweep.
         scenarios: ``"stream"`` (batch 1) or ``"offline:B"``.
+        precisions, modes: Each is run in each of these; empty means the suite's own.
     """
 
     tasks: Annotated[list[str], Field(min_length=1)]
@@ -47,6 +49,8 @@ class Selection(_Table):
     settings: Literal["default", "ends"] = "default"
     params: dict[str, list[dict[str, Any]]] = {}
     scenarios: Annotated[list[ScenarioRef], Field(min_length=1)] = ["stream"]
+    precisions: list[Precision] = []
+    modes: list[Mode] = []
 
 
 class Suite(_Table):
@@ -57,7 +61,7 @@ class Suite(_Table):
     summary: str = ""
     family: str
     device: str = "cpu"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     mode: Mode = "eager"
     seed: Whole = 0
     select: Annotated[list[Selection], Field(min_length=1)]
