@@ -42,9 +42,11 @@ def test_a_suite_becomes_cells_with_the_reference_first_in_each_place(tiny: Tiny
     ]  # fmt: skip
 
 
-def test_all_means_every_method_of_the_family(tiny: Tiny) -> None:
+def test_all_means_every_method_of_the_family_and_no_control(tiny: Tiny) -> None:
     jobs = expand(suite(tiny, methods=["all"], params={}, scenarios=["stream"]))
-    cards = catalogue("method").cards
+    every = catalogue("method").cards
+    cards = {name: card for name, card in every.items() if card.kind != "control"}
+    assert set(every) - set(cards) == {"planted-memory", "planted-slow"}
     assert {job.cell.method.id for job in jobs} == set(cards)
     assert len(jobs) == sum(len(card.sweep) for card in cards.values())
 

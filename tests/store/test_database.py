@@ -217,6 +217,23 @@ def test_views_read_in_any_browser(place: Path) -> None:
     connection.close()
 
 
+def test_the_leaderboard_holds_no_calibration_and_no_control(place: Path) -> None:
+    result = make_record(method="reference")
+    others = [
+        make_record(method="reference", seed=1, suite="calibration"),
+        make_record(method="planted-slow", params={"extra": 0.02}),
+        make_record(method="planted-memory", params={"mebibytes": 64}, suite="calibration"),
+    ]
+    with open_store(place) as store:
+        store.add_all([result, *others])
+    connection = sqlite3.connect(place)
+    shown = [run for (run,) in connection.execute("SELECT run_id FROM leaderboard")]
+    everything = list(connection.execute("SELECT run_id FROM runs"))
+    connection.close()
+    assert shown == [result.run_id]
+    assert len(everything) == 4
+
+
 def test_two_stores_write_by_turns(place: Path) -> None:
     with open_store(place) as one, open_store(place) as two:
         for seed in range(6):

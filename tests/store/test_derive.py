@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from records import make_record
 from tokonomy.store.derive import derive
+from tokonomy.store.joules import ENERGY
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL, Metric
-from tokonomy.store.record import Missing, Quality, Record, Timing, Work
+from tokonomy.store.record import Missing, Quality, Record, Timing, Work, parse
 
 TINY = {"queries": 1.0, "keys": 1.0, "mlp": 5e-324, "masked": 0.0}
 
@@ -118,12 +121,161 @@ def test_fewer_blocks_are_fewer_tokens() -> None:
 def test_what_failed_has_reasons_and_no_numbers(status: str) -> None:
     for metric in derive(make_record(status=status)):
         assert (metric.value, metric.low, metric.high, metric.text) == (None, None, None, None)
-        assert metric.reason == ("no-meter" if metric.name == "energy_j" else status)
+        assert metric.reason == ("no-meter" if metric.name in ENERGY else status)
 
 
 def test_energy_is_missing_with_its_reason() -> None:
-    found = figures(make_record())["energy_j"]
-    assert (found.value, found.reason, found.unit) == (None, "no-meter", "J")
+    found = figures(make_record())
+    assert (found["energy_j"].value, found["energy_j"].unit) == (None, "J")
+    assert {found[name].reason for name in ENERGY} == {"no-meter"}
+
+
+def trial(arm: str, energy_uj: int, calls: float = 100.0, **changes: Any) -> dict[str, Any]:
+    """A window of 5 s."""
+    return {
+        "arm": arm,
+        "calls": calls,
+        "span_ns": 5_000_000_000,
+        "energy_uj": energy_uj,
+        "ticks": 50,
+        "bound": 0.004,
+        "integrated_uj": energy_uj + 10_000_000,
+        "temperature_c": (60.0, 61.0),
+    } | changes
+
+
+OURS = [1_000_000_000, 1_020_000_000, 1_040_000_000, 1_010_000_000, 1_030_000_000]
+THEIRS = [2_000_000_000, 2_100_000_000, 2_050_000_000, 2_000_000_000, 2_100_000_000]
+
+
+def energy(**changes: Any) -> dict[str, Any]:
+    both = [[trial("method", ours), trial("reference", theirs, bound=0.006)]
+            for ours, theirs in zip(OURS, THEIRS, strict=True)]  # fmt: skip
+    return {
+        "meter": "made up",
+        "boundary": "board",
+        "device": "GPU-0",
+        "batch_size": 8,
+        "tick_ms": 100.0,
+        "read_us": 20.0,
+        "trials": [one for two in both for one in two],
+        "spoiled": [],
+        "idle_before": {"seconds": 10.0, "power_w": 60.0},
+        "idle_after": {"seconds": 10.0, "power_w": 80.0},
+        "trace": None,
+    } | changes
+
+
+def test_energy_by_hand() -> None:
+    found = figures(make_record(energy=energy()))
+    each = [uj / 1e6 / 100 / 8 for uj in OURS]
+    t = stats.t.ppf(0.975, 4)
+    reach = t * statistics.stdev(each) / 5**0.5
+    assert found["energy_j"].value == pytest.approx(statistics.mean(each))
+    assert found["energy_j"].high == pytest.approx(statistics.mean(each) + reach, rel=1e-6)
+    assert found["energy_j"].n == 5
+    assert found["reference_energy_j"].value == pytest.approx(2050 / 800)
+    logs = [math.log(a / b) for a, b in zip(OURS, THEIRS, strict=True)]
+    reach = t * statistics.stdev(logs) / 5**0.5
+    assert found["energy_ratio"].value == pytest.approx(math.exp(statistics.mean(logs)))
+    assert found["energy_ratio"].low == pytest.approx(math.exp(statistics.mean(logs) - reach))
+    # 70 W idle for 5 s are 350 J of each window
+    assert found["energy_net_j"].value == pytest.approx((1020 - 350) / 800)
+    assert found["power_w"].value == pytest.approx(1020 / 5)
+    assert found["energy_bound"].value == 0.006
+    assert found["energy_residual"].value == pytest.approx(10 / 1535)
+    labels = {name: found[name].text for name in ENERGY}
+    board = {"energy_j", "reference_energy_j", "energy_net_j", "power_w"}
+    assert {name for name, text in labels.items() if text == "board"} == board
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "reason"),
+    [
+        ({"idle_after": {"reason": "too-few-ticks"}}, "energy_net_j", "too-few-ticks"),
+        ({"idle_after": {"seconds": 9.0, "power_w": 900.0}}, "energy_net_j", "idle-above-work"),
+        ({"trials": [trial("method", 5, integrated_uj=None)]}, "energy_residual", "no-power-field"),
+        ({"trials": [trial("method", 5)]}, "reference_energy_j", "no-trials"),
+        ({"trials": [trial("method", 5)]}, "energy_ratio", "no-trials"),
+        ({"trials": [trial("method", 5)]}, "energy_j", "too-few-trials"),
+        ({"trials": [trial("reference", 5)]}, "power_w", "not-computable"),
+        (
+            {"trials": [trial("method", 0), trial("reference", 5)]},
+            "energy_ratio",
+            "not-computable",
+        ),
+        (
+            {"trials": [trial("method", 0, integrated_uj=0)]},
+            "energy_residual",
+            "no-power-field",
+        ),
+    ],
+)
+def test_energy_that_cannot_be_told_has_a_reason(
+    changes: dict[str, Any], name: str, reason: str
+) -> None:
+    found = figures(make_record(energy=energy(**changes)))[name]
+    assert found.reason == reason
+    assert found.low is None
+    assert found.value is None or name == "energy_j"
+
+
+def test_extreme_windows_stay_finite() -> None:
+    wide = [trial(arm, 2**53 - 1, calls=5e-324, span_ns=1, integrated_uj=0)
+            for arm in ("method", "reference") * 3]  # fmt: skip
+    for metric in derive(make_record(energy=energy(trials=wide))):
+        parts = [part for part in (metric.value, metric.low, metric.high) if part is not None]
+        assert all(math.isfinite(part) for part in parts), metric
+
+
+def peak(top: int) -> dict[str, Any]:
+    return {"peak_bytes": top, "baseline_bytes": 1000, "source": "made up"}
+
+
+def test_memory_of_a_device() -> None:
+    found = figures(with_part("memory", allocated=peak(5000), reserved=peak(7000)))
+    assert found["allocated_peak_bytes"].value == 5000
+    assert found["allocated_over_baseline_bytes"].value == 4000
+    assert found["reserved_peak_bytes"].value == 7000
+    assert (found["device_peak_bytes"].value, found["device_peak_bytes"].reason) == (
+        None,
+        "no-device-memory",
+    )
+
+
+def test_time_on_the_device() -> None:
+    record = make_record(pairs=20)
+    assert isinstance(record.timing, Timing)
+    times = [pair.method_ns for pair in record.timing.pairs]
+    device = {"method": [each - 1000 * (at + 1) for at, each in enumerate(times)]}
+    found = figures(with_pairs(record, record.timing.pairs, device_ns=device))
+    median = statistics.median(device["method"])
+    assert found["device_latency_p50_ms"].value == pytest.approx(median / 1e6)
+    assert found["launch_gap_ms"].value == pytest.approx(0.0105)
+    for name in ("device_latency_p50_ms", "launch_gap_ms"):
+        assert figures(record)[name].reason == "no-device-events"
+        assert figures(record)[name].value is None
+
+
+def test_spoiled_pairs_are_counted() -> None:
+    record = make_record()
+    assert isinstance(record.timing, Timing)
+    pairs = [pair.model_dump() for pair in record.timing.pairs]
+    spoiled = [{"cause": "throttled", "detail": None, "pairs": pairs[:n]} for n in (2, 4)]
+    assert figures(record)["pairs_spoiled"].value == 0
+    assert figures(with_part("timing", spoiled=spoiled))["pairs_spoiled"].value == 6
+
+
+def test_version_1_derives_as_before() -> None:
+    record = make_record()
+    old = json.loads(record.line())
+    old["schema_version"] = 1
+    for name in ("device_ns", "spoiled"):
+        del old["timing"][name]
+    for name in ("allocated", "reserved", "device"):
+        del old["memory"][name]
+    del old["costs"]["compile_s"]
+    assert derive(parse(json.dumps(old))) == derive(record)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +352,17 @@ def test_signs_of_trouble_are_marked() -> None:
     assert quiet["ratio_autocorrelation"].text is None
 
 
-def with_pairs(record: Record, pairs: list[dict[str, Any]]) -> Record:
+def with_pairs(record: Record, pairs: list[Any], **changes: Any) -> Record:
     assert isinstance(record.timing, Timing)
-    timing = Timing.model_validate(record.timing.model_dump() | {"pairs": pairs})
+    timing = Timing.model_validate(record.timing.model_dump() | {"pairs": pairs} | changes)
     return record.model_copy(update={"timing": timing})
 
 
 def test_intervals_are_where_the_table_says() -> None:
-    found = figures(make_record(pairs=400))
+    record = make_record(pairs=400, energy=energy())
+    assert isinstance(record.timing, Timing)
+    device = {"method": [pair.method_ns // 2 for pair in record.timing.pairs]}
+    found = figures(with_pairs(record, record.timing.pairs, device_ns=device))
     with_interval = {name for name, metric in found.items() if metric.low is not None}
     assert with_interval == WITH_INTERVAL
 

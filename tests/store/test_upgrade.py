@@ -99,5 +99,5 @@ def test_postgresql_gets_sql_of_its_own() -> None:
     text = sql.getvalue()
     assert "id SERIAL NOT NULL" in text
     assert "DOUBLE PRECISION" in text or "FLOAT" in text
-    assert text.count("CREATE VIEW") == 2
+    assert text.count("CREATE VIEW") - text.count("DROP VIEW") == 2
     assert "WITHOUT ROWID" not in text

@@ -11,6 +11,7 @@ import torch
 
 from tokonomy.errors import BadData, Unsupported
 from tokonomy.families.contract import Family, load_family
+from tokonomy.measure.telemetry import Telemetry
 from tokonomy.run.ending import stage
 from tokonomy.run.guards import Surroundings
 from tokonomy.run.job import Job
@@ -28,6 +29,7 @@ class Bench:
         data: The split.
         model: The instance that the method gets.
         around: The process.
+        telemetry: The device.
         load_s: Seconds to load the model.
     """
 
@@ -36,10 +38,11 @@ class Bench:
     data: Any
     model: Any
     around: Surroundings
+    telemetry: Telemetry
     load_s: float
 
 
-def open_bench(job: Job, around: Surroundings) -> Bench:
+def open_bench(job: Job, around: Surroundings, telemetry: Telemetry) -> Bench:
     """Open the data and load the model."""
     cell = job.cell
     with stage("bad-task"):
@@ -51,7 +54,15 @@ def open_bench(job: Job, around: Surroundings) -> Bench:
     load_s = time.perf_counter() - begun
     with stage("bad-task"):
         family.check(model, data)
-    return Bench(job=job, family=family, data=data, model=model, around=around, load_s=load_s)
+    return Bench(
+        job=job,
+        family=family,
+        data=data,
+        model=model,
+        around=around,
+        telemetry=telemetry,
+        load_s=load_s,
+    )
 
 
 def second_model(bench: Bench) -> Any:

@@ -23,6 +23,8 @@ def _names(job: Job) -> dict[str, Collection[str]]:
         "task": {cell.task.id, cell.task.ref},
         "model": {cell.model.id, cell.model.ref},
         "scenario": {cell.scenario, "stream" if cell.scenario == "stream" else size},
+        "precision": {cell.precision},
+        "mode": {cell.mode},
     }
 
 
@@ -31,9 +33,9 @@ def only(jobs: Sequence[Job], wanted: str) -> tuple[Job, ...]:
     asked: dict[str, set[str]] = {}
     for part in filter(None, (part.strip() for part in wanted.split(","))):
         name, _, value = part.partition("=")
-        if name not in ("method", "task", "model", "scenario") or not value:
+        if name not in ("method", "task", "model", "scenario", "precision", "mode") or not value:
             raise BadParameter(
-                f"--only takes method=…, task=…, model=… and scenario=…, "
+                f"--only takes method=…, task=…, model=…, scenario=…, precision=… and mode=…, "
                 f"separated by commas; got {part!r}"
             )
         asked.setdefault(name, set()).add(value)
@@ -81,12 +83,12 @@ def estimates(jobs: Iterable[Job], earlier: Iterable[Run] = ()) -> list[float]:
         wall = run.metrics.get("wall_s")
         if wall is not None and wall.value is not None:
             by_cell[run.cell_key] = wall.value
-            place = (run.task_ref, run.model_ref, run.scenario, run.batch_size)
+            place = (run.task_ref, run.model_ref, run.scenario, run.batch_size, run.mode)
             by_place.setdefault(place, []).append(wall.value)
 
     def seconds(job: Job) -> float:
         cell = job.cell
-        place = (cell.task.ref, cell.model.ref, cell.scenario, cell.batch_size)
+        place = (cell.task.ref, cell.model.ref, cell.scenario, cell.batch_size, cell.mode)
         near = statistics.median(by_place.get(place, [_GUESS_S]))
         return by_cell.get(cell.key, near)
 

@@ -18,8 +18,11 @@ from tokonomy.errors import (
     BadCard,
     BadCheckpoint,
     BadData,
+    BadDevice,
     BadParameter,
+    DeviceLost,
     InvalidOutput,
+    TelemetryError,
     UnknownId,
     Unsupported,
 )
@@ -95,7 +98,8 @@ def ended(error: BaseException, raised: str) -> Ended:
 
     The traceback of what nobody foresaw goes to the log.
     """
-    if not isinstance(error, (Ended, Unsupported, BadParameter, InvalidOutput)):
+    foreseen = (Ended, Unsupported, BadParameter, InvalidOutput, TelemetryError)
+    if not isinstance(error, foreseen):
         traceback.print_exception(error)
     line = (str(error).strip().splitlines() or [""])[0]
     match error:
@@ -110,13 +114,23 @@ def ended(error: BaseException, raised: str) -> Ended:
         case BadParameter():
             return Ended("unsupported", "impossible-parameter", line)
         case Unsupported():
-            return Ended("unsupported", "not-supported", line)
+            code, _, detail = line.partition(": ")
+            known = code in REASONS
+            return Ended(
+                "unsupported", code if known else "not-supported", detail if known else line
+            )
         case InvalidOutput():
             code, _, detail = line.partition(": ")
             known = code in REASONS
             return Ended("invalid", code if known else "invalid-output", detail if known else line)
         case BadCard() | UnknownId():
             return Ended("crash", "raise-at-import", line)
+        case DeviceLost():
+            return Ended("crash", "device-lost", error.detail or error.reason)
+        case TelemetryError():
+            return Ended("invalid", error.reason, error.detail)
+        case BadDevice():
+            return Ended("crash", "bad-device", line)
         case BadData():
             return Ended("crash", "bad-task", line)
         case BadCheckpoint():

@@ -177,8 +177,8 @@ def _record(job: Job, run_id: str, started: datetime, outcome: Outcome, log: str
     """The validated record, read back from the line that will be stored."""
     parts = {name: getattr(outcome, name) for name in Outcome.model_fields}
     machine = Machine(
-        software=environment.software(),
-        hardware=environment.hardware(),
+        software=environment.software() | parts.pop("software"),
+        hardware=environment.hardware() | parts.pop("device"),
         before=parts.pop("before"),
         after=parts.pop("after"),
     )

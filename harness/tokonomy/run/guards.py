@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.protocol import AGREE, SAME
+from tokonomy.measure.settings import arithmetic, kernels
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.job import FORKED
 from tokonomy.store.record import Flag
@@ -33,21 +34,12 @@ def _settings() -> dict[str, object]:
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         "matmul precision": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.enabled,
-        "attention kernels": _kernels(),
+        "attention kernels": kernels(),
+        "arithmetic": arithmetic(),
         "autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
         "processors": os.sched_getaffinity(0),
         "flush denormal": float(torch.tensor(1e-40) * 1) == 0.0,
     }
-
-
-def _kernels() -> tuple[bool, ...]:
-    """Attention kernels that may be used; named after CUDA, and obeyed on every device."""
-    allowed: Any = torch.backends.cuda
-    return (
-        allowed.flash_sdp_enabled(),
-        allowed.mem_efficient_sdp_enabled(),
-        allowed.math_sdp_enabled(),
-    )
 
 
 def _generators() -> dict[str, object]:
@@ -57,7 +49,14 @@ def _generators() -> dict[str, object]:
         "torch": torch.get_rng_state().numpy().tobytes(),
         "numpy": (numpy["state"]["key"].tobytes(), numpy["state"]["pos"], numpy["has_gauss"]),
         "python": random.getstate(),
-    }
+    } | _cuda_generators()
+
+
+def _cuda_generators() -> dict[str, object]:
+    cuda: Any = torch.cuda
+    if not cuda.is_initialized():
+        return {}
+    return {"cuda": [state.numpy().tobytes() for state in cuda.get_rng_state_all()]}
 
 
 def _threads() -> set[threading.Thread]:
@@ -71,7 +70,7 @@ class Surroundings:
 
     def __init__(self, folder: Path) -> None:
         """Take the state as it is now."""
-        self._folder, self._pid = folder, os.getpid()
+        self.folder, self._pid = folder, os.getpid()
         self._threads = _threads()
         self._directory = Path.cwd()
         self.renew()
@@ -91,7 +90,7 @@ class Surroundings:
     def alone(self) -> None:
         """End this process at once if it is a copy that a method made."""
         if os.getpid() != self._pid:
-            (self._folder / FORKED).touch()
+            (self.folder / FORKED).touch()
             os._exit(0)
 
     def check(self) -> None:
@@ -101,7 +100,7 @@ class Surroundings:
             ("settings-changed", self._settings, _settings()),
             ("rng-changed", self._generators, _generators()),
         ):
-            changed = [name for name in was if was[name] != now[name]]
+            changed = [name for name in was if was[name] != now.get(name)]
             if changed:
                 raise Ended("invalid", reason, ", ".join(changed))
 
@@ -130,7 +129,7 @@ class Surroundings:
         left = _threads() - self._threads
         if left:
             raise Ended("invalid", "left-threads", ", ".join(thread.name for thread in left))
-        if (self._folder / FORKED).exists():
+        if (self.folder / FORKED).exists():
             raise Ended("invalid", "forked")
 
 

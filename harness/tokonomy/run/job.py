@@ -53,6 +53,8 @@ class Outcome(Part):
     flags: list[Flag] = Field(default_factory=list)
     before: dict[Text, Scalar] = Field(default_factory=dict)
     after: dict[Text, Scalar] = Field(default_factory=dict)
+    device: dict[Text, Scalar] = Field(default_factory=dict)
+    software: dict[Text, Text | None] = Field(default_factory=dict)
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

@@ -13,9 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tokonomy.catalog.registry import catalogue
 from tokonomy.families.contract import Outputs
 from tokonomy.measure import ledger
 from tokonomy.measure.clock import clock_for
+from tokonomy.measure.crosscheck import disagreement
+from tokonomy.measure.energy import measure_energy
 from tokonomy.measure.inputs import altered, copied, equal
 from tokonomy.measure.latency import Arm, measure_pairs
 from tokonomy.measure.protocol import (
@@ -35,7 +38,7 @@ from tokonomy.measure.protocol import (
 from tokonomy.run.bench import Bench
 from tokonomy.run.ending import Ended
 from tokonomy.run.guards import Careful, Predict, agree
-from tokonomy.store.record import Flag, Missing, Quality, Timing, Work
+from tokonomy.store.record import UNSCORED, Energy, Flag, Missing, Quality, Timing, Work
 
 Answers = dict[int, Tensor]  # logits [classes] of each sample, as first given
 
@@ -106,10 +109,33 @@ def latency(
         measuring=bench.job.cell.measuring,
         rng=random.Random(bench.job.cell.key),
         seen=seen,
+        watch=bench.telemetry.causes,
     )
     if not all(equal(batch, copy) for batch, copy in zip(batches, kept, strict=True)):
         raise Ended("invalid", "input-mutated")
     return timing, answers
+
+
+def energy(
+    bench: Bench, method: Predict, reference: Predict, batches: list[Any], timing: Timing
+) -> Energy | Missing:
+    """The energy pass; its calls must take as long as those of the timed pass."""
+    cell = bench.job.cell
+    if cell.measuring.energy is None:
+        return Missing(reason="not-asked", detail="the suite does not ask for energy")
+    found = measure_energy(
+        {"method": method, "reference": reference},
+        batches,
+        batch_size=cell.batch_size,
+        telemetry=bench.telemetry,
+        clock=clock_for(cell.device),
+        plan=cell.measuring.energy,
+        rng=random.Random(f"energy {cell.key}"),
+    )
+    bench.around.check()
+    if isinstance(found, Missing):
+        return found
+    return disagreement(found, timing) or found
 
 
 def _note(answers: Answers, batch: Any, logits: Tensor) -> None:
@@ -148,9 +174,18 @@ def check_fresh(predict: Predict, batches: Batches) -> list[Flag]:
 
 
 def _seconds(predict: Predict, batch: object) -> float:
+    _settle()
     begun = time.perf_counter()
     predict(batch)
+    _settle()
     return time.perf_counter() - begun
+
+
+def _settle() -> None:
+    """Wait until a GPU is idle, where one is in use."""
+    cuda: Any = torch.cuda
+    if cuda.is_initialized():
+        cuda.synchronize()
 
 
 def check_input(method: Predict, reference: Predict, batch: Any) -> None:
@@ -188,8 +223,10 @@ def undercounted(work: Work | Missing) -> list[Flag]:
 
 def judge(
     bench: Bench, method: Predict, reference: Any, passes: Mapping[str, Answers]
-) -> tuple[Quality, list[Flag]]:
+) -> tuple[Quality | Missing, list[Flag]]:
     """The whole split through every arm; flags where answers in other passes were not the same.
+
+    Where answers mean nothing, they are only held against each other.
 
     The method's arm runs here and the others beside it: on small models two arms with a core each
     are quicker than one arm with two, and far quicker on a machine with other work to do.
@@ -203,7 +240,12 @@ def judge(
     if len({outputs.inputs_hash for outputs in arms.values()}) > 1:
         raise Ended("invalid", "inputs-differ")
     said = dict(zip(arms["method"].indices, arms["method"].raw, strict=True))
-    flags = [flag for name, answers in passes.items() for flag in _compare(name, said, answers)]
+    scored = _scored(bench)
+    flags = [
+        flag for name, answers in passes.items() for flag in _compare(name, said, answers, scored)
+    ]
+    if not scored:
+        return Missing(reason=UNSCORED, detail="the task or the weights are for costs only"), flags
     quality = Quality(
         metric=family.metric,
         outputs={arm: outputs.predictions for arm, outputs in arms.items()},
@@ -219,13 +261,19 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
     family, data = bench.family, bench.data
     torch.set_num_threads(threads)
     with torch.inference_mode():
-        return {
-            "reference": family.evaluate(reference, reference, data),
-            "coarse": family.evaluate(family.coarse(reference), reference, data),
-        }
+        arms = {"reference": family.evaluate(reference, reference, data)}
+        if _scored(bench):
+            arms["coarse"] = family.evaluate(family.coarse(reference), reference, data)
+    return arms
 
 
-def _compare(name: str, said: Answers, answers: Answers) -> list[Flag]:
+def _scored(bench: Bench) -> bool:
+    """Whether the answers mean anything."""
+    scored: bool = catalogue("task").card(bench.job.cell.task.id).scored
+    return scored
+
+
+def _compare(name: str, said: Answers, answers: Answers, scored: bool) -> list[Flag]:
     """Compare a pass's logits with those of the quality pass; raise if too many differ."""
     ours = torch.stack(list(answers.values())).cpu()
     others = torch.stack([said[sample] for sample in answers]).to(ours.dtype)
@@ -233,7 +281,7 @@ def _compare(name: str, said: Answers, answers: Answers) -> list[Flag]:
     if differing >= DIFFERING_LEAST and differing > DIFFERING * len(ours):
         detail = f"{differing} of {len(ours)} samples in the {name} pass"
         raise Ended("invalid", "outputs-differ", detail)
-    flips = int((ours.argmax(1) != others.argmax(1)).sum())
+    flips = int((ours.argmax(1) != others.argmax(1)).sum()) if scored else 0
     if not differing and not flips:
         return []
     detail = f"{name} pass: {flips} answers and {differing} outputs differ, of {len(ours)}"

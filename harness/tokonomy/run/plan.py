@@ -11,19 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import product
 from typing import Any
 
 from tokonomy.catalog.cards import MethodCard
 from tokonomy.catalog.registry import catalogue
 from tokonomy.catalog.sources import source_hash
-from tokonomy.catalog.suites import Selection, Suite
+from tokonomy.catalog.suites import Precision, Selection, Suite
 from tokonomy.errors import BadCard, BadParameter, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
 from tokonomy.measure.environment import device_class, software
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.run.job import Job
-from tokonomy.store.record import Cell, MethodRef, ModelRef, Scenario, TaskRef, cell_key
+from tokonomy.store.record import Cell, MethodRef, Mode, ModelRef, Scenario, TaskRef, cell_key
 
 Setting = tuple[str, dict[str, Any]]
 
@@ -36,6 +37,8 @@ class Place:
     model: ModelRef
     scenario: Scenario
     batch_size: int
+    precision: Precision
+    mode: Mode
 
 
 def expand(suite: Suite) -> tuple[Job, ...]:
@@ -47,8 +50,11 @@ def expand(suite: Suite) -> tuple[Job, ...]:
     jobs: dict[str, Job] = {}
     for selection in suite.select:
         settings = list(_settings(suite, selection))
+        checked: set[tuple[str, str]] = set()
         for place in _places(suite, selection):
-            _preflight(suite, place, selection.params)
+            if (place.task.ref, place.model.ref) not in checked:
+                _preflight(suite, place, selection.params)
+                checked.add((place.task.ref, place.model.ref))
             for method, params in settings:
                 cell = _cell(suite, place, _method(method, json.dumps(params, sort_keys=True)))
                 jobs.setdefault(
@@ -69,13 +75,19 @@ def _places(suite: Suite, selection: Selection) -> Iterator[Place]:
                 f"own, e.g. hf:<repo or folder>"
             )
         for model in map(family.describe_model, models):
-            for scenario in selection.scenarios:
+            for scenario, precision, mode in product(
+                selection.scenarios,
+                selection.precisions or [suite.precision],
+                selection.modes or [suite.mode],
+            ):
                 name, _, size = scenario.partition(":")
                 yield Place(
                     task=task,
                     model=model,
                     batch_size=int(size or 1),
                     scenario="stream" if name == "stream" else "offline",
+                    precision=precision,
+                    mode=mode,
                 )
 
 
@@ -100,7 +112,8 @@ def _settings(suite: Suite, selection: Selection) -> Iterator[Setting]:
     """Methods with their settings; references come first and are never left out."""
     methods = catalogue("method")
     offered = {name: card for name, card in methods.cards.items() if card.family == suite.family}
-    chosen = list(offered) if selection.methods == ["all"] else selection.methods
+    every = [name for name, card in offered.items() if card.kind != "control"]
+    chosen = every if selection.methods == ["all"] else selection.methods
     for name in chosen:
         if methods.card(name).family != suite.family:
             raise BadParameter(
@@ -162,10 +175,10 @@ def _cell(suite: Suite, place: Place, method: MethodRef) -> Cell:
         "model": place.model,
         "device": suite.device,
         "device_class": _device_class(suite.device),
-        "precision": suite.precision,
+        "precision": place.precision,
         "scenario": place.scenario,
         "batch_size": place.batch_size,
-        "mode": suite.mode,
+        "mode": place.mode,
         "threads": suite.measuring.threads,
         "seed": suite.seed,
         "measuring": suite.measuring,

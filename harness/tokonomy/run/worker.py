@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,19 +20,24 @@ import torch
 from torch import Tensor
 
 from tokonomy.catalog.registry import catalogue
+from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
-from tokonomy.measure import environment
-from tokonomy.measure.energy import NoMeter
+from tokonomy.measure import environment, settings
+from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.inputs import copied, equal
-from tokonomy.measure.memory import Resident, measure_peak, resident
+from tokonomy.measure.memory import Baseline, baseline, measure_peak
+from tokonomy.measure.modes import Executed, executed, prime
 from tokonomy.measure.protocol import SLOWED
+from tokonomy.measure.telemetry import Telemetry
 from tokonomy.run import passes
 from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
 from tokonomy.run.guards import Careful, Predict, Surroundings, called, close
 from tokonomy.run.job import JOB, Job, Outcome, write_outcome
-from tokonomy.store.record import Costs, Flag, Timing
+from tokonomy.store.record import Costs, Flag, Scalar, Timing
+
+COMPILED = "compiled"  # folder of compiled code inside that of the run
 
 
 def warm(references: Sequence[Sequence[str]]) -> None:
@@ -52,43 +57,95 @@ def main(folder: Path) -> None:
     began = time.perf_counter()
     job = Job.model_validate_json((folder / JOB).read_bytes())
     torch.set_num_threads(job.cell.threads)
-    before = environment.state()
+    around = Surroundings(folder)
+    seen = {"before": environment.state()}
     try:
-        with stage("raise-in-harness"), torch.inference_mode():
-            around = Surroundings(folder)
-            outcome = _attempt(job, around, began)
+        with stage("raise-in-harness"), _watched(job, around, seen) as telemetry:
+            outcome = _attempt(job, around, telemetry, began)
     except Ended as ended:
         outcome = Outcome(status=ended.status, reason=ended.reason, detail=ended.detail)
     around.alone()
-    states = {"before": before, "after": environment.state()}
-    write_outcome(folder, outcome.model_copy(update=states))
+    seen["after"] = environment.state() | seen.get("after", {})
+    write_outcome(folder, outcome.model_copy(update=seen))
 
 
-def _attempt(job: Job, around: Surroundings, began: float) -> Outcome:
+@contextmanager
+def _watched(
+    job: Job, around: Surroundings, seen: dict[str, dict[str, Scalar]]
+) -> Iterator[Telemetry]:
+    """The device, with its facts and its state before and after put into ``seen``."""
+    with open_telemetry(job.cell.device) as telemetry, torch.inference_mode():
+        seen["device"] = telemetry.facts()
+        seen["before"] |= telemetry.state()
+        try:
+            yield telemetry
+        finally:
+            around.alone()
+            try:
+                seen["after"] = telemetry.state()
+            except DeviceLost:  # which explains whatever else was raised
+                raise
+            except TelemetryError:
+                pass
+
+
+def _exclusive(telemetry: Telemetry) -> list[Flag]:
+    """Raise where something else is on the device; a flag where that cannot be told."""
+    found = telemetry.exclusivity()
+    if found.foreign is not None:
+        raise Ended("invalid", found.foreign.code, found.foreign.detail)
+    return [] if found.proven else [Flag(code="exclusivity-unverified", detail=found.detail)]
+
+
+def _attempt(job: Job, around: Surroundings, telemetry: Telemetry, began: float) -> Outcome:
     with around.ours():
-        bench = open_bench(job, around)
+        alone = _exclusive(telemetry)
+        settings.declare(job.cell.device)
+        bench = open_bench(job, around, telemetry)
         batches = passes.choose(bench)
         plain = _warmed(bench, batches.timed[0])
+        prime(job.cell.mode, job.cell.device, cache=around.folder / COMPILED)
     with stage("raise-at-import"):
         method = catalogue("method").build(job.cell.method.id, job.cell.method.params)
     around.renew()
     fingerprint = bench.family.fingerprint(bench.model)
     context = Context(seed=job.cell.seed, calibration=lambda: calibration(bench))
-    baseline = resident()
-    with _closing(context):
+    before = baseline(job.cell.device, telemetry)
+    with _closing(context), ExitStack() as stack:
         begun = time.perf_counter()
         with stage("raise-in-prepare"):
             predict = method.prepare(bench.model, context)
         prepare_s = time.perf_counter() - begun
         around.check()
-        predict = called(predict, "raise-in-predict", around)
-        outcome, reference = _measure(bench, predict, batches, plain, baseline)
+        with stage("raise-in-predict"):
+            arm = stack.enter_context(_in_mode(bench, predict, batches))
+        around.check()
+        outcome, reference = _measure(bench, predict, arm, batches, plain, before)
         near = _near(outcome, plain, reference)
-    flags = outcome.flags + _slowed(near, plain, reference)
+    flags = alone + outcome.flags + _slowed(near, plain, reference)
     _restored(bench, fingerprint, reference, plain.probe)
     around.close()
-    costs = Costs(load_s=bench.load_s, prepare_s=prepare_s, wall_s=time.perf_counter() - began)
-    return outcome.model_copy(update={"costs": costs, "flags": flags + around.moved()})
+    costs = Costs(
+        load_s=bench.load_s,
+        prepare_s=prepare_s,
+        wall_s=time.perf_counter() - began,
+        compile_s=arm.compile_s,
+    )
+    return outcome.model_copy(
+        update={
+            "costs": costs,
+            "flags": flags + around.moved(),
+            "software": settings.software(job.cell.device),
+        }
+    )
+
+
+def _in_mode(
+    bench: Bench, predict: Predict, batches: passes.Batches
+) -> AbstractContextManager[Executed]:
+    """One arm as the cell's mode executes it; both compile into the run's own folder."""
+    cell, folder = bench.job.cell, bench.around.folder / COMPILED
+    return executed(predict, batches.timed, cell.mode, cell.device, cache=folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +199,22 @@ def _closing(context: Context) -> Iterator[None]:
 def _measure(
     bench: Bench,
     predict: Predict,
+    arm: Executed,
     batches: passes.Batches,
     plain: _Plain,
-    baseline: Resident | None,
+    before: Baseline,
 ) -> tuple[Outcome, Any]:
-    """Every pass while the method is in place; also the reference model."""
+    """Every pass while the method is in place; also the reference model.
+
+    What costs is measured in the cell's mode; what is only looked at is called plainly.
+    """
     family, around, probe = bench.family, bench.around, batches.timed[0]
+    predict = called(predict, "raise-in-predict", around)
+    timed = called(arm.predict, "raise-in-predict", around)
     outputs = list[Any]()
-    memory = measure_peak(lambda: outputs.append(predict(probe)), baseline)
+    memory = measure_peak(
+        lambda: outputs.append(timed(probe)), before, bench.job.cell.device, bench.telemetry
+    )
     around.check()
     if not equal(probe, plain.probe):
         raise Ended("invalid", "input-mutated")
@@ -159,10 +224,15 @@ def _measure(
     untouched = called(reference, "raise-in-harness", around)
     if not torch.equal(untouched(plain.probe), plain.output):
         raise Ended("invalid", "reference-changed")
-    timing, answers = passes.latency(bench, predict, untouched, batches.timed)
-    careful = Careful(predict, around)
-    if not close(family.validate(careful(probe), probe, bench.model), output):
+    with stage("raise-in-harness"), _in_mode(bench, reference, batches) as other:
+        beside = called(other.predict, "raise-in-harness", around)
+        timing, answers = passes.latency(bench, timed, beside, batches.timed)
+        energy = passes.energy(bench, timed, beside, batches.timed, timing)
+    if not close(family.validate(Careful(timed, around)(probe), probe, bench.model), output):
         raise Ended("invalid", "not-deterministic")
+    if arm.recompiles():
+        raise Ended("invalid", "recompiled", f"{arm.recompiles()} times after warm-up")
+    careful = Careful(predict, around)
     fresh = passes.check_fresh(predict, batches)
     passes.check_input(careful, untouched, probe)
     work, counted = passes.count_work(bench, predict, reference)
@@ -176,8 +246,12 @@ def _measure(
         memory=memory,
         work=work,
         quality=quality,
-        energy=NoMeter().measure(lambda: None),
-        flags=flips + fresh + passes.undercounted(work) + _unconverged(timing),
+        energy=energy,
+        flags=flips
+        + fresh
+        + passes.undercounted(work)
+        + _unconverged(timing)
+        + _broken(arm, other),
     )
     return outcome, reference
 
@@ -186,6 +260,14 @@ def _unconverged(timing: Timing) -> list[Flag]:
     if timing.stop == "converged":
         return []
     return [Flag(code="unconverged", detail=timing.stop)]
+
+
+def _broken(method: Executed, reference: Executed) -> list[Flag]:
+    """A flag where either arm is not compiled as one piece."""
+    if not method.breaks and not reference.breaks:
+        return []
+    detail = f"method {method.breaks}, reference {reference.breaks}"
+    return [Flag(code="graph-breaks", detail=detail)]
 
 
 def _restored(bench: Bench, fingerprint: str, reference: Any, probe: Any) -> None:

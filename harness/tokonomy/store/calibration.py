@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from tokonomy.errors import BadRecord
-from tokonomy.store.record import Harness, Machine, Part, Parameters, Text, Utc
+from tokonomy.store.record import Harness, Machine, Parameters, Part, Text, Utc
+
+SUITE = "calibration"
+"""Suite of the runs behind one that is measured; they are no results."""
 
 Amount = Annotated[float, Field(gt=-1e18, lt=1e18)]
 

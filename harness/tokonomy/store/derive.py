@@ -20,10 +20,22 @@ from tokonomy.stats.latency import (
     separation,
 )
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
+from tokonomy.store.joules import ENERGY, joules
 from tokonomy.store.metrics import Metric, absent, estimated, figure, present
-from tokonomy.store.record import Costs, Layer, Memory, Missing, Quality, Record, Timing, Work
+from tokonomy.store.record import (
+    Costs,
+    Energy,
+    Layer,
+    Memory,
+    Missing,
+    Peak,
+    Quality,
+    Record,
+    Timing,
+    Work,
+)
 
-DERIVATION = 2
+DERIVATION = 3
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (
@@ -47,15 +59,25 @@ TIMING = (
     "reference_throughput",
     "ratio_autocorrelation",
     "latency_separation",
+    "device_latency_p50_ms",
+    "launch_gap_ms",
+    "pairs_spoiled",
 )
-MEMORY = ("peak_memory_bytes", "memory_over_baseline_bytes")
+MEMORY = (
+    "peak_memory_bytes",
+    "memory_over_baseline_bytes",
+    "allocated_peak_bytes",
+    "allocated_over_baseline_bytes",
+    "reserved_peak_bytes",
+    "device_peak_bytes",
+)
 WORK = ("tokens_kept", "tokens_mean", "flops", "flops_ratio", "effect")
 COSTS = ("load_s", "prepare_s", "wall_s")
 
 _MS = 1e-6  # milliseconds in a nanosecond
 _SAME = 1e-6  # tokens; mean counts closer than this are equal
 
-P = TypeVar("P", Quality, Timing, Memory, Work, Costs)
+P = TypeVar("P", Quality, Timing, Memory, Work, Energy, Costs)
 
 
 def derive(record: Record) -> list[Metric]:
@@ -65,7 +87,7 @@ def derive(record: Record) -> list[Metric]:
         *_group(record.timing, TIMING, lambda timing: _timing(timing, record.cell.batch_size)),
         *_group(record.memory, MEMORY, _memory),
         *_group(record.work, WORK, _work),
-        absent("energy_j", record.energy.reason),
+        *_group(record.energy, ENERGY, joules),
         *_group(record.costs, COSTS, _costs),
     ]
 
@@ -134,11 +156,35 @@ def _timing(timing: Timing, batch_size: int) -> Iterator[Metric]:
     yield lag._replace(text="autocorrelated" if autocorrelated(ratios) else None)
     modes = present("latency_separation", separation(method), method.size)
     yield modes._replace(text="bimodal" if bimodal(method) else None)
+    yield from _device(timing, method)
+    yield present("pairs_spoiled", sum(len(spoiled.pairs) for spoiled in timing.spoiled))
+
+
+def _device(timing: Timing, method: NDArray[np.int64]) -> Iterator[Metric]:
+    """Time on the device, and what of a call's time is not."""
+    device = np.array(timing.device_ns.get("method", []), dtype=np.int64)
+    if not device.size:
+        yield absent("device_latency_p50_ms", "no-device-events")
+        yield absent("launch_gap_ms", "no-device-events")
+        return
+    yield estimated("device_latency_p50_ms", percentile(device, 0.5), _MS)
+    yield present("launch_gap_ms", float(np.median(method - device)) * _MS, device.size)
 
 
 def _memory(memory: Memory) -> Iterator[Metric]:
     yield present("peak_memory_bytes", memory.peak_bytes)
     yield present("memory_over_baseline_bytes", memory.peak_bytes - memory.baseline_bytes)
+    yield _peak("allocated_peak_bytes", memory.allocated)
+    yield _peak("allocated_over_baseline_bytes", memory.allocated, over=True)
+    yield _peak("reserved_peak_bytes", memory.reserved)
+    yield _peak("device_peak_bytes", memory.device)
+
+
+def _peak(name: str, peak: Peak | Missing, *, over: bool = False) -> Metric:
+    """A peak on the device, or its rise over the baseline."""
+    if isinstance(peak, Missing):
+        return absent(name, peak.reason)
+    return present(name, peak.peak_bytes - (peak.baseline_bytes if over else 0))
 
 
 def tokens_kept(work: Work) -> float | None:

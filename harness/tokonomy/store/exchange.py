@@ -86,9 +86,8 @@ def import_files(store: Store, paths: Iterable[Path]) -> Added:
 def verify(paths: Iterable[Path]) -> None:
     """Read every record of these files and folders; raises as ``import_files`` would."""
     for path in paths:
-        for file in _files(path):
-            for _ in read(file):
-                pass
+        for _ in read_all(path):
+            pass
 
 
 def _files(path: Path) -> list[Path]:
@@ -116,6 +115,12 @@ def read(path: Path) -> Iterator[tuple[str, Record]]:
             f"{path}: cannot be read ({error.strerror}); expected a file of records, "
             "one JSON line each"
         ) from error
+
+
+def read_all(path: Path) -> Iterator[tuple[str, Record]]:
+    """The records of a file, or of every ``.jsonl`` file below a folder."""
+    for file in _files(path):
+        yield from read(file)
 
 
 def _lines(handle: BinaryIO, path: Path) -> Iterator[tuple[str, bytes]]:

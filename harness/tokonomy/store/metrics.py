@@ -25,8 +25,9 @@ class Metric(NamedTuple):
         unit: As in ``METRICS``.
         n: Independent units behind it; None where counting makes no sense.
         reason: Code for a missing value or interval.
-        text: The value of a figure that is a name (``effect``), or the warning that its number
-            calls for: ``autocorrelated``, ``bimodal``.
+        text: The value of a figure that is a name (``effect``), the warning that its number calls
+            for (``autocorrelated``, ``bimodal``), or what joules and watts are of (``board``,
+            ``module``, ``package``); those of different boundaries never compare.
     """
 
     name: str
@@ -181,6 +182,27 @@ METRICS: dict[str, Meaning] = {
         "Share of the variance of the method's latency that a split in two explains; above 0.88 "
         "there are two modes, and it is marked bimodal.",
     ),
+    "device_latency_p50_ms": _row(
+        "Device latency, median",
+        "ms",
+        "lower",
+        "calls",
+        "Time of one call between two events on the device itself.",
+    ),
+    "launch_gap_ms": _row(
+        "Launch gap",
+        "ms",
+        "lower",
+        "calls",
+        "Median of what is end-to-end time of a call and not time on the device.",
+    ),
+    "pairs_spoiled": _row(
+        "Spoiled pairs",
+        "pairs",
+        None,
+        None,
+        "Pairs that were timed again because something was observed that spoils them.",
+    ),
     "peak_memory_bytes": _row(
         "Peak memory",
         "B",
@@ -194,6 +216,34 @@ METRICS: dict[str, Meaning] = {
         "lower",
         None,
         "Peak minus what was resident before the method was prepared.",
+    ),
+    "allocated_peak_bytes": _row(
+        "Peak allocated",
+        "B",
+        "lower",
+        None,
+        "High-water mark of device memory held by tensors while the method ran.",
+    ),
+    "allocated_over_baseline_bytes": _row(
+        "Allocated over baseline",
+        "B",
+        "lower",
+        None,
+        "The same minus what tensors held before the method was prepared.",
+    ),
+    "reserved_peak_bytes": _row(
+        "Peak reserved",
+        "B",
+        "lower",
+        None,
+        "High-water mark of device memory that the allocator took from the driver.",
+    ),
+    "device_peak_bytes": _row(
+        "Peak of the device",
+        "B",
+        "lower",
+        None,
+        "High-water mark of memory in use on the whole device, as the driver counts.",
     ),
     "tokens_kept": _row(
         "Tokens kept",
@@ -226,7 +276,49 @@ METRICS: dict[str, Meaning] = {
         "samples",
         "What the harness saw happen to tokens: none, removed, masked or kv-only.",
     ),
-    "energy_j": _row("Energy", "J", "lower", "trials", "Energy per sample; no meter yet."),
+    "energy_j": _row(
+        "Energy",
+        "J",
+        "lower",
+        "windows",
+        "Per sample, gross: of continuous calls between two ticks of the counter; its boundary "
+        "says of what.",
+    ),
+    "reference_energy_j": _row(
+        "Reference energy", "J", "lower", "windows", "The same of the unmodified model."
+    ),
+    "energy_ratio": _row(
+        "Energy ratio",
+        "1",
+        "lower",
+        "pairs of windows",
+        "Method over reference: geometric mean over windows measured next to each other.",
+    ),
+    "energy_net_j": _row(
+        "Energy over idle",
+        "J",
+        "lower",
+        "windows",
+        "Energy per sample minus what the idle device takes in that time, model loaded; idle is "
+        "the mean of before and after.",
+    ),
+    "power_w": _row(
+        "Power", "W", None, "windows", "Mean over the method's windows: joules over seconds."
+    ),
+    "energy_bound": _row(
+        "Energy bound",
+        "1",
+        "lower",
+        "windows",
+        "Largest relative error of a window that the counter's ticks and steps leave open.",
+    ),
+    "energy_residual": _row(
+        "Power against counter",
+        "1",
+        None,
+        "windows",
+        "Integrated instantaneous power over the counter's joules, minus 1, over all windows.",
+    ),
     "load_s": _row(
         "Load time", "s", "lower", None, "Loading the model; libraries and files are warm."
     ),
@@ -243,7 +335,8 @@ METRICS: dict[str, Meaning] = {
 WITH_INTERVAL = frozenset({
     "accuracy", "reference_accuracy", "retained", "accuracy_drop", "agreement", "accuracy_easy",
     "accuracy_hard", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
-    "reference_latency_p50_ms", "latency_ratio", "speed_up",
+    "reference_latency_p50_ms", "latency_ratio", "speed_up", "device_latency_p50_ms", "energy_j",
+    "reference_energy_j", "energy_ratio", "energy_net_j",
 })  # fmt: skip
 """Figures that come with a 95 % interval where there are enough data for one."""
 

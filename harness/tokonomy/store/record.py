@@ -136,8 +136,8 @@ class Measuring(Part):
     Attributes:
         threads: Threads of the timed passes.
         warmup_calls, warmup_s: Least warm-up of each arm, calls of each shape and seconds in all.
-        min_pairs, max_pairs: Bounds of the number of pairs. Looking at the interval after 20 and
-            not after 10 keeps its coverage at 95 % in spite of the stopping rule.
+        min_pairs, max_pairs: Bounds of the number of pairs; the least is where the interval is
+            first looked at.
         max_s: Cap on the timed pass, seconds.
         half_width: Stop when the ratio's relative 95 % half-width is at most this.
         energy: How energy is measured; None for not at all.
@@ -329,7 +329,7 @@ class Trial(Part):
     ticks: Positive
     bound: Amount
     integrated_uj: Annotated[int, Field(ge=0, lt=2**53)] | None
-    temperature_c: tuple[float | None, float | None]
+    temperature_c: Annotated[tuple[float | None, float | None], Field(strict=False)]  # a JSON array
 
 
 class Idle(Part):

@@ -50,7 +50,8 @@ WHERE NOT EXISTS (
 """
 
 
-def upgrade() -> None:
+def leaderboard(where: str) -> str:
+    """The statement that makes the view."""
     names = list(dict.fromkeys(figure for _, figure, _, _ in FIGURES))
     joins = "\n".join(
         f"LEFT JOIN metric AS m{at} ON m{at}.run = run.id AND m{at}.name = '{name}'"
@@ -70,7 +71,11 @@ def upgrade() -> None:
             "run.run_id",
         ]
     )
-    op.execute(f"CREATE VIEW leaderboard AS SELECT\n  {columns}\nFROM run\n{joins}\n{NEWEST}")
+    return f"CREATE VIEW leaderboard AS SELECT\n  {columns}\nFROM run\n{joins}\n{where}"
+
+
+def upgrade() -> None:
+    op.execute(leaderboard(NEWEST))
     everything = (
         "started",
         "status",

@@ -1,0 +1,157 @@
+"""Epochs: spans of time in which a device class did the same work at the same speed.
+
+Every run of the reference is a sentinel: the unmodified model, timed on data and weights that do
+not change. Where its latency shifts for good, between one sitting and the next, a new epoch begins,
+whatever the cause: another kernel, another driver, a lower clock, a busier neighbour. Ratios taken
+within one run survive that; figures of two runs across it are not compared without saying so.
+
+Pure over records; nothing is stored.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from tokonomy.stats import changes
+from tokonomy.store.record import Record, Timing
+from tokonomy.store.rows import sortable
+
+REFERENCE = "reference"
+
+PAUSE = timedelta(minutes=30)
+"""A longer time between two runs of a sentinel ends a sitting. Within one, a machine warms up and
+its neighbours come and go for minutes; only what lasts until another sitting is a shift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentinel:
+    """One timing of the unmodified model.
+
+    Attributes:
+        started: When its run started, UTC with six decimals, so that text sorts as time.
+        device_class: What kind of device it was.
+        work: What was timed: the same work has the same speed on the same machine. Seeds, versions
+            of libraries and of the harness are no part of it.
+        latency_ns: Median latency of the reference's calls.
+    """
+
+    started: str
+    device_class: str
+    work: tuple[object, ...]
+    latency_ns: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """Runs of one sentinel soon after one another."""
+
+    first: str
+    last: str
+    latency_ns: float
+
+
+def sentinel(record: Record) -> Sentinel | None:
+    """The sentinel that a record is; None where it is none."""
+    cell, timing = record.cell, record.timing
+    if record.status != "ok" or cell.method.id != REFERENCE:
+        return None
+    if not isinstance(timing, Timing) or not timing.pairs:
+        return None
+    return Sentinel(
+        started=sortable(record.started),
+        device_class=cell.device_class,
+        work=(cell.family, cell.task.data_hash, cell.model.weights_hash, cell.precision,
+              cell.scenario, cell.batch_size, cell.mode, cell.threads),
+        latency_ns=median(pair.reference_ns for pair in timing.pairs),
+    )  # fmt: skip
+
+
+def starts(sentinels: Iterable[Sentinel]) -> list[str]:
+    """When a new epoch began, oldest first, from sentinels of one device class.
+
+    Each shift of a sentinel lies between two of its sittings. Shifts of several sentinels that may
+    be one and the same are one: the fewest moments are taken that lie within them all.
+    """
+    series: dict[tuple[object, ...], list[Sentinel]] = {}
+    for each in sorted(sentinels, key=lambda each: each.started):
+        series.setdefault(each.work, []).append(each)
+    spans = [span for runs in series.values() for span in _shifts(_sittings(runs))]
+    found: list[str] = []
+    for last, first in sorted(spans, key=lambda span: span[1]):
+        if not found or last >= found[-1]:
+            found.append(first)
+    return found
+
+
+def by_class(sentinels: Iterable[Sentinel]) -> dict[str, list[str]]:
+    """``starts`` of every device class that has sentinels."""
+    found: dict[str, list[Sentinel]] = {}
+    for each in sentinels:
+        found.setdefault(each.device_class, []).append(each)
+    return {name: starts(runs) for name, runs in found.items()}
+
+
+def epoch(started: str, begun: Sequence[str]) -> int:
+    """The epoch in which a run started, counted from 1.
+
+    >>> begun = ["2026-02-01T00:00:00.000000Z"]
+    >>> epoch("2026-01-31T23:59:59Z", begun), epoch("2026-02-01T00:00:00Z", begun)
+    (1, 2)
+    """
+    return 1 + bisect_right(begun, sortable(started))
+
+
+def across(first: Record, second: Record, begun: Mapping[str, Sequence[str]]) -> str | None:
+    """What to say of two runs on one device class in different epochs; None where they share one.
+
+    Args:
+        first: One run.
+        second: The other.
+        begun: From ``by_class``.
+    """
+    device = first.cell.device_class
+    if device != second.cell.device_class:
+        return None
+    moments = begun.get(device, ())
+    ours, theirs = (epoch(record.started, moments) for record in (first, second))
+    if ours == theirs:
+        return None
+    passed = moments[min(ours, theirs) - 1 : max(ours, theirs) - 1]
+    return (
+        f"across epochs: the first run is of epoch {ours}, the second of epoch {theirs} "
+        f"of {device}; the reference's own latency shifted at {', '.join(passed)}"
+    )
+
+
+def _sittings(runs: Sequence[Sentinel]) -> list[Sitting]:
+    """Runs of one sentinel, oldest first, by sitting."""
+    groups: list[list[Sentinel]] = []
+    for each in runs:
+        if groups and _time(each) - _time(groups[-1][-1]) <= PAUSE:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return [
+        Sitting(first=group[0].started, last=group[-1].started,
+                latency_ns=median(each.latency_ns for each in group))
+        for group in groups
+    ]  # fmt: skip
+
+
+def _time(each: Sentinel) -> datetime:
+    return datetime.fromisoformat(each.started)
+
+
+def _shifts(sittings: Sequence[Sitting]) -> list[tuple[str, str]]:
+    """Between which moments a sentinel's latency shifted: the last before and the first after."""
+    numbers = changes.numbers([each.latency_ns for each in sittings])
+    return [
+        (before.last, after.first)
+        for (before, old), (after, new) in pairwise(zip(sittings, numbers, strict=True))
+        if old != new
+    ]

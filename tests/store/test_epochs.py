@@ -1,0 +1,129 @@
+"""Epochs, over a made-up history of the reference."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from records import make_record
+from tokonomy.cli import cli
+from tokonomy.store.database import open_store
+from tokonomy.store.epochs import Sentinel, across, by_class, epoch, sentinel, starts
+from tokonomy.store.record import Record
+
+FIRST = datetime(2026, 3, 1, 8, tzinfo=UTC)
+DAYS = 12
+
+
+def at(days: float) -> str:
+    return (FIRST + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def reference(days: float, speed: float = 1.0, task: str = "digits", device: str = "A") -> Record:
+    """The reference's run on a day, its calls ``speed`` times as long as usual."""
+    record = make_record(
+        method="reference", task=task, seed=round(100 * days), started=at(days),
+        cell={"device_class": f"cpu: {device}"},
+    )  # fmt: skip
+    document = record.model_dump()
+    usual = np.median([pair["reference_ns"] for pair in document["timing"]["pairs"]])
+    noise = np.random.default_rng(round(1000 * days)).normal(1.0, 0.004)
+    scale = speed * noise * {"digits": 2e6, "textures": 7e6}[task] / usual
+    for pair in document["timing"]["pairs"]:
+        pair["reference_ns"] = round(pair["reference_ns"] * scale)
+    return Record.model_validate(document)
+
+
+def history(
+    shifted: float = 1.0, since: int = 6, tasks: tuple[str, ...] = ("digits", "textures")
+) -> list[Record]:
+    """A run of each task on each day, the tasks a minute apart."""
+    return [
+        reference(day + number / 1440, shifted if day >= since else 1.0, task)
+        for day in range(DAYS)
+        for number, task in enumerate(tasks)
+    ]
+
+
+def seen(records: list[Record]) -> list[Sentinel]:
+    found = [sentinel(record) for record in records]
+    assert None not in found
+    return [each for each in found if each is not None]
+
+
+def test_a_steady_machine_has_one_epoch() -> None:
+    assert starts(seen(history())) == []
+    assert starts([]) == []
+
+
+@pytest.mark.parametrize("shifted", [1.1, 0.85])
+def test_a_shift_that_lasts_opens_an_epoch(shifted: float) -> None:
+    (begun,) = starts(seen(history(shifted)))
+    assert begun == at(6)
+    assert [epoch(at(day), [begun]) for day in (0, 5.9, 6, 11)] == [1, 1, 2, 2]
+
+
+def test_order_of_the_rows_does_not_matter() -> None:
+    sentinels = seen(history(1.1))
+    for order in ([*sentinels[::-1]], sentinels[5:] + sentinels[:5]):
+        assert starts(order) == [at(6)]
+
+
+def test_shifts_of_two_sentinels_that_may_be_one_are_one() -> None:
+    late = [*history(1.1, 6, ("digits",)), *history(1.1, 7, ("textures",))]
+    assert starts(seen(late)) == [at(6), at(7)]
+    gap = [record for record in late if not at(5.5) < record.started < at(7.5)]
+    assert starts(seen(gap)) == [at(8)]
+
+
+def test_what_passes_within_a_sitting_is_no_epoch() -> None:
+    """Forty runs a minute apart, the later half slower, as on a machine that warms up."""
+    runs = [reference(minute / 1440, 1.0 if minute < 20 else 1.1) for minute in range(40)]
+    assert starts(seen(runs)) == []
+
+
+def test_every_device_class_has_its_own_epochs() -> None:
+    other = [reference(day, device="B") for day in range(DAYS)]
+    found = by_class(seen([*history(1.1), *other]))
+    assert found == {"cpu: A": [at(6)], "cpu: B": []}
+
+
+@pytest.mark.parametrize(
+    "record", [make_record(method="tome"), make_record(method="reference", status="oom")]
+)
+def test_only_a_timed_reference_is_a_sentinel(record: Record) -> None:
+    assert sentinel(record) is None
+
+
+def test_runs_across_a_shift_are_told_apart_and_those_within_are_not() -> None:
+    begun = by_class(seen(history(1.1)))
+    early, later, last = (reference(day + 0.3) for day in (2, 8, 9))
+    for first, second in permutations((early, later)):
+        said = across(first, second, begun)
+        assert said is not None
+        assert said.startswith("across epochs: ")
+        assert at(6) in said
+    assert across(later, last, begun) is None
+    assert across(early, reference(8.3, device="B"), begun) is None
+    assert across(early, later, {}) is None
+
+
+def test_compare_says_so(tmp_path: Path) -> None:
+    place = str(tmp_path / "store.sqlite")
+    runs = {day: make_record(method="tome", seed=day, started=at(day + 0.3),
+                             cell={"device_class": "cpu: A"}) for day in (2, 8, 9)}  # fmt: skip
+    with open_store(place) as store:
+        store.add_all([*history(1.1), *runs.values()])
+
+    def said(first: int, second: int, *more: str) -> str:
+        words = ["compare", runs[first].run_id, runs[second].run_id, "--db", place, *more]
+        return CliRunner().invoke(cli, words, catch_exceptions=False).output
+
+    assert "across epochs: the first run is of epoch 1, the second of epoch 2" in said(2, 8)
+    assert "across epochs" not in said(8, 9)
+    assert json.loads(said(8, 2, "--json"))["across_epochs"].startswith("across epochs")
+    assert json.loads(said(8, 9, "--json"))["across_epochs"] is None
