@@ -11,9 +11,9 @@ from tokonomy.cli.results import results
 from tokonomy.store.database import open_store
 
 
-def shown(place: Path) -> list[str]:
+def shown(place: Path, *more: str) -> list[str]:
     """The table's lines, without head and blank lines."""
-    outcome = CliRunner().invoke(results, ["show", "--db", str(place)])
+    outcome = CliRunner().invoke(results, ["show", "--db", str(place), *more])
     assert outcome.exit_code == 0, outcome.output
     return [line for line in outcome.output.splitlines() if line.strip()][2:]
 
@@ -45,3 +45,16 @@ def test_a_lone_setting_is_shown_whole_and_cut_to_the_line(tmp_path: Path) -> No
     (line,) = shown(tmp_path / "store.sqlite")
     assert "name_0=value" in line
     assert len(line) <= 160
+
+
+def test_calibration_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    place = tmp_path / "store.sqlite"
+    result = make_record(method="tome", samples=8, pairs=10)
+    session = make_record(method="reference", suite="calibration", samples=8, pairs=10)
+    with open_store(place) as store:
+        store.add_all([result, session])
+    (line,) = shown(place)
+    assert result.run_id[:8] in line
+    (line,) = shown(place, "--suite", "calibration")
+    assert session.run_id[:8] in line
+    assert len(shown(place, "--all")) == 2

@@ -29,14 +29,17 @@ METHODS = sorted(
     for name, entry in REGISTRY.entries.items()
     if entry.card.family == "vision" and entry.module.startswith("tokonomy_methods.")
 )
-REDUCERS = [name for name in METHODS if REGISTRY.card(name).kind != "reference"]
+EXACT = ("reference", "control")  # kinds that leave every token and every answer as it is
+REDUCERS = [name for name in METHODS if REGISTRY.card(name).kind not in EXACT]
 SHIPPED = {
     "atc", "ats", "diffrate", "downsample", "dpc-knn", "evit", "k-medoids", "mctf", "pitome",
     "random-drop", "reference", "tofu", "tome", "top-k", "vwt-inter", "vwt-intra", "zero-tprune",
 }  # fmt: skip
 # The value of each dial that compresses nothing. A new kind of dial is added here and below.
 OFF: dict[str, Any] = {
+    "extra": 0,
     "keep": 1.0,
+    "mebibytes": 0,
     "merge": [],
     "prune": [],
     "r": 0,
@@ -46,7 +49,9 @@ OFF: dict[str, Any] = {
 }
 # Values of each dial that mean nothing for any model, or not for one with 64 patches.
 IMPOSSIBLE: dict[str, tuple[Any, ...]] = {
+    "extra": (-0.5, 11, float("nan"), True, "half"),
     "keep": (1.3, 0, -0.5, "half", None),
+    "mebibytes": (-1, 1.5, 70_000, True, "many"),
     "merge": ([65, 0], [65, 66], [65] * 9),
     "prune": ([65, 0], [65, 66], [65] * 9),
     "r": (65, 1.5, -1, "many"),
@@ -107,7 +112,7 @@ def test_the_card_is_complete(name: str) -> None:
     if card.kind != "reference":
         assert card.differences
         assert card.alters
-        assert card.effect != "none"
+        assert (card.effect == "none") == (card.kind == "control")
         assert card.paper or not card.code
     for claim in card.claims:
         assert all((claim.model, claim.dataset, claim.setting, claim.metric, claim.unit))

@@ -19,6 +19,7 @@ VERBS = {
     "list": "tokonomy.cli.catalog:list_",
     "show": "tokonomy.cli.catalog:show",
     "run": "tokonomy.cli.run:run",
+    "calibrate": "tokonomy.cli.calibrate:calibrate",
     "results": "tokonomy.cli.results:results",
     "compare": "tokonomy.cli.compare:compare",
     "show-env": "tokonomy.cli.environment:show_env",

@@ -45,7 +45,7 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _devices() -> list[dict[str, Any]]:
-    from tokonomy.measure.environment import devices
+    from tokonomy.measure.devices import devices
 
     return devices()
 
@@ -118,13 +118,16 @@ def suites(as_json: bool) -> None:
 @list_.command()
 @json_option
 def devices(as_json: bool) -> None:
-    """List devices that runs can be made on.
+    """List devices with what they are and what they can tell of time, memory and energy.
+
+    A GPU without a device name cannot be measured on; the detail says why. Facts, and what trying
+    its energy counter and power fields gave, are in the JSON.
 
     \b
     Example:
       tokonomy list devices
     """
-    _print(_devices(), ("device", "name", "detail"), as_json)
+    _print(_devices(), ("device", "name", "energy", "detail"), as_json)
 
 
 def _facts(card: dict[str, Any]) -> list[tuple[str, object]]:

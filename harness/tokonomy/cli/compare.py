@@ -11,7 +11,9 @@ from tokonomy.cli.selecting import database_option
 from tokonomy.stats.estimate import Estimate
 from tokonomy.store.comparison import RunComparison
 from tokonomy.store.comparison import compare as compared
-from tokonomy.store.database import open_store
+from tokonomy.store.database import Store, open_store
+from tokonomy.store.epochs import REFERENCE, across, by_class, sentinel
+from tokonomy.store.record import Record
 
 
 def _said(name: str, estimate: Estimate, none: float, unit: str, scale: float = 1.0) -> str:
@@ -28,7 +30,13 @@ def _said(name: str, estimate: Estimate, none: float, unit: str, scale: float = 
     )
 
 
-def _print(found: RunComparison) -> None:
+def _across(store: Store, first: Record, second: Record) -> str | None:
+    """What to say where the reference's own latency shifted between two runs."""
+    seen = map(sentinel, store.records(method=REFERENCE, status="ok"))
+    return across(first, second, by_class(each for each in seen if each is not None))
+
+
+def _print(found: RunComparison, shifted: str | None) -> None:
     print_table(
         ("differs", "first", "second"),
         ((name, plain(first), plain(second)) for name, first, second in found.fields),
@@ -40,6 +48,8 @@ def _print(found: RunComparison) -> None:
             f"only the first: {found.test.losses}"
         )
     click.echo(_said("latency, second over first", found.latency_ratio, 1.0, ""))
+    if shifted:
+        click.echo(plain(shifted))
 
 
 @click.command()
@@ -55,8 +65,9 @@ def compare(first: str, second: str, database: str, as_json: bool) -> None:
       tokonomy compare 1f3a 9c2b
     """
     with open_store(database, create=False) as store:
-        found = compared(store.run(first), store.run(second))
+        runs = store.run(first), store.run(second)
+        found, shifted = compared(*runs), _across(store, *runs)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"across_epochs": shifted})
     else:
-        _print(found)
+        _print(found, shifted)

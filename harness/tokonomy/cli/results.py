@@ -12,6 +12,7 @@ import click
 from tokonomy.cli.printing import json_option, print_json, print_table, warn
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.errors import UsageError
+from tokonomy.store.calibration import SUITE as CALIBRATION
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, verify
 from tokonomy.store.metrics import Metric
@@ -137,6 +138,8 @@ def show(
 ) -> None:
     """Print runs as a table, or one run's record.
 
+    Runs of `tokonomy calibrate` are no results: --suite calibration or --all shows them.
+
     \b
     Example:
       tokonomy results show --only method=tome,task=textures
@@ -151,8 +154,10 @@ def show(
         if suite is not None:
             filters["suite"] = suite
         runs = store.runs(**filters) if everything else store.latest(**filters)
+    if "suite" not in filters and not everything:
+        runs = [run for run in runs if run.suite != CALIBRATION]
     if not runs:
-        warn("no run matches" if filters else "the database holds no runs")
+        warn("no run matches" if filters else "the database holds no results")
     if as_json:
         print_json([facts(run) for run in runs])
     else:

@@ -88,6 +88,10 @@ def _overridden(suite: Suite, measure: dict[str, Any], **changes: Any) -> Suite:
     """The suite with what the command line says otherwise."""
     fields = suite.model_dump()
     fields |= {name: value for name, value in changes.items() if value is not None}
+    for selection in fields["select"]:
+        for name in ("precision", "mode"):
+            if changes.get(name) is not None:
+                selection[f"{name}s"] = []
     known = fields["measuring"]
     for name in measure:
         if name not in known:
@@ -112,6 +116,7 @@ def _print_plan(
     rows: list[dict[str, Any]] = [
         {"method": job.cell.method.id, "params": job.cell.method.params,
          "task": job.cell.task.ref, "model": job.cell.model.ref, "scenario": _scenario(job),
+         "precision": job.cell.precision, "mode": job.cell.mode,
          "key": job.cell.key, "due": job.cell.key in due,
          "expected_s": seconds.get(job.cell.key, 0.0)}
         for job in jobs
@@ -120,8 +125,9 @@ def _print_plan(
         print_json(rows)
         return
     print_table(
-        ("method", "setting", "task", "model", "scenario", "", ">about"),
+        ("method", "setting", "task", "model", "scenario", "mode", "", ">about"),
         ((row["method"], setting(row["params"]), row["task"], row["model"], row["scenario"],
+          f"{row['precision']} {row['mode']}",
           "to run" if row["due"] else "done",
           f"{row['expected_s']:.1f} s" if row["due"] else "") for row in rows),
     )  # fmt: skip
@@ -159,9 +165,10 @@ def _progress() -> Iterator[Callable[[Event], None]]:
         yield show
 
 
-def _execute(
+def execute(
     jobs: Sequence[Job], expected: Sequence[float], store: Store, start: Start | None
 ) -> int:
+    """Make runs with a bar on stderr, and say there how they ended; gives how many failed."""
     from tokonomy.run import executor
 
     reasons: Counter[str] = Counter()
@@ -200,6 +207,12 @@ def _opened(database: str, dry_run: bool) -> Iterator[Store | None]:
 @click.option("--scenario", "scenarios", multiple=True, help="stream (default) or offline:BATCH.")
 @click.option("--device", help="cpu or cuda:N.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Type of the weights.")
+@click.option(
+    "--mode",
+    type=click.Choice(["eager", "compile", "cuda-graphs"]),
+    help="How both arms are executed; eager unless the suite says.",
+)
+@click.option("--energy", is_flag=True, help="Measure energy too: at least a minute more a run.")
 @click.option("--seed", type=int, help="Seed that methods may use; 0 unless the suite says.")
 @click.option(
     "--measure",
@@ -223,6 +236,8 @@ def run(
     scenarios: tuple[str, ...],
     device: str | None,
     precision: str | None,
+    mode: str | None,
+    energy: bool,
     seed: int | None,
     measure: tuple[str, ...],
     only: tuple[str, ...],
@@ -246,9 +261,10 @@ def run(
     if suite and (methods or tasks or given or models or scenarios):
         raise UsageError("--suite names its own methods and tasks; narrow it with --only")
     chosen = find_suite(suite) if suite else _asked(methods, tasks, given, models, scenarios)
-    chosen = _overridden(
-        chosen, _settings(measure, "--measure"), device=device, precision=precision, seed=seed
-    )
+    hard = _settings(measure, "--measure")
+    if energy and chosen.measuring.energy is None:
+        hard.setdefault("energy", {})
+    chosen = _overridden(chosen, hard, device=device, precision=precision, mode=mode, seed=seed)
 
     from tokonomy.run import choice, plan
 
@@ -261,7 +277,7 @@ def run(
             seconds = dict(zip((job.cell.key for job in due), expected, strict=True))
             _print_plan(jobs, set(seconds), seconds, as_json)
             return
-        failed = _execute(due, expected, store, start)
+        failed = execute(due, expected, store, start)
     if as_json:
         print_json({"made": len(due), "skipped": len(jobs) - len(due), "failed": failed})
     sys.exit(1 if failed else 0)

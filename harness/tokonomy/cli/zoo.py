@@ -36,6 +36,8 @@ def train(model: str, out: Path, seed: int, device: str) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadParameter(f"--out must be a new or empty folder; {str(out)!r} is neither")
     recipe = catalogue("model").build(model, {})
+    if not hasattr(recipe, "train"):
+        raise BadParameter(f"model {model!r} has no recipe: it is not trained")
     device_class(device)
     try:
         out.mkdir(parents=True, exist_ok=True)

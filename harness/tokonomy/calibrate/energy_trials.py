@@ -1,0 +1,241 @@
+"""Energy of simulated windows over power functions whose integral is known exactly.
+
+What is under test is the meter itself: ``measure.sampling.Search`` decides when to read and
+``measure.windows`` works out energy per call and its bound, as on a device. Simulated are time, the
+loop of calls, the register that ticks, and the cost and lateness of every read.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from tokonomy.measure.protocol import LEAST_CALLS, LEAST_TICKS
+from tokonomy.measure.sampling import Pace, Search
+from tokonomy.measure.windows import Reading, Window, count, measure
+
+QUANTUM_UJ = 1000  # NVML counts millijoules
+_SECOND = 1_000_000_000
+_BEGUN = 7 * _SECOND  # no moment is special
+_LATE_NS = 200_000  # a sleeping thread wakes up to so much too late, now and then ten times that
+
+EnergyAt = Callable[[int], float]
+"""True energy since some moment, microjoules, at a moment in nanoseconds; never falls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Watts on straight lines between knots (seconds, watts), repeated for ever.
+
+    Two knots at one time make a step.
+    """
+
+    knots: tuple[tuple[float, float], ...]
+
+    def energy_uj(self, at_ns: int) -> float:
+        """Integral from time 0, microjoules, exact but for rounding."""
+        period = self.knots[-1][0]
+        rounds, rest = divmod(at_ns / _SECOND, period)
+        return 1e6 * (rounds * self._joules(period) + self._joules(rest))
+
+    def _joules(self, until: float) -> float:
+        joules = 0.0
+        for (begun, low), (ended, high) in itertools.pairwise(self.knots):
+            if until <= begun:
+                break
+            width = min(until, ended) - begun
+            slope = (high - low) / (ended - begun) if ended > begun else 0.0
+            joules += width * (low + slope * width / 2)
+        return joules
+
+
+POWERS: Mapping[str, Power] = MappingProxyType({
+    "constant": Power(((0.0, 250.0), (1.0, 250.0))),
+    "step": Power(((0.0, 90.0), (1.3, 90.0), (1.3, 420.0), (3.1, 420.0))),
+    "ramp": Power(((0.0, 60.0), (11.0, 480.0))),
+    "sawtooth": Power(((0.0, 80.0), (0.017, 400.0))),
+    "slow sawtooth": Power(((0.0, 80.0), (0.73, 400.0))),
+    "spikes": Power(((0.0, 70.0), (0.21, 70.0), (0.21, 700.0), (0.214, 700.0))),
+    "idle gaps": Power(((0.0, 350.0), (0.05, 350.0), (0.05, 0.0), (0.13, 0.0))),
+    "dying away": Power(((0.0, 500.0), (0.4, 200.0), (2.0, 120.0), (9.0, 100.0))),
+    "nearly off": Power(((0.0, 0.4), (1.0, 0.4))),
+})  # fmt: skip
+"""Power over time, whatever the calls do."""
+
+SHAPES: Mapping[str, tuple[tuple[float, float], ...]] = MappingProxyType({
+    "even": ((0.0, 0.0), (1.0, 1.0)),
+    "burst at the start": ((0.0, 0.0), (0.05, 0.9), (1.0, 1.0)),
+    "burst at the end": ((0.0, 0.0), (0.95, 0.1), (1.0, 1.0)),
+    "gap in the middle": ((0.0, 0.0), (0.3, 0.5), (0.7, 0.5), (1.0, 1.0)),
+})  # fmt: skip
+"""Share of a call's energy spent by share of its time, for calls that are all alike."""
+
+
+class Outcome(NamedTuple):
+    """One simulated window: what was told, what is true, and the bound, relative to the former."""
+
+    estimated_uj: float
+    true_uj: float
+    bound: float
+
+    @property
+    def used(self) -> float:
+        """Error as a share of the bound; at most 1 where the bound holds."""
+        return abs(self.true_uj / self.estimated_uj - 1) / self.bound
+
+
+def experiment(
+    power: Power,
+    tick_s: float,
+    read_s: float,
+    call_s: float,
+    jitter: float,
+    window_s: float,
+    seed: int,
+) -> Outcome:
+    """One window under power that does not care about calls.
+
+    True is the exact energy between the two ticks as they really were, over the calls begun and
+    ended in between, those cut by a tick by their time.
+
+    Args:
+        power: Watts over time.
+        tick_s: Period of the counter; each tick comes up to a tenth of it early or late.
+        read_s: Median cost of a read; the value is from anywhere inside.
+        call_s: Median time of a call.
+        jitter: Standard deviation of the logarithm of both.
+        window_s: Least length of the window.
+        seed: Of everything drawn.
+    """
+    bench = _Bench(power.energy_uj, tick_s, read_s, call_s, jitter, window_s, seed)
+    found, edges = bench.run()
+    begun, ended = (bench.shown[each.high_ns] for each in (found.first, found.last))
+    calls = count(edges, ended) - count(edges, begun)
+    true_uj = (power.energy_uj(ended) - power.energy_uj(begun)) / calls
+    return Outcome(found.energy_uj / found.calls, true_uj, found.bound)
+
+
+def alike(
+    shape: Sequence[tuple[float, float]],
+    tick_s: float,
+    read_s: float,
+    call_s: float,
+    jitter: float,
+    window_s: float,
+    seed: int,
+    call_uj: float = 120_000.0,
+) -> Outcome:
+    """One window of calls that each take ``call_uj``, spread over their time in some shape.
+
+    True is ``call_uj``. The other arguments are those of ``experiment``.
+    """
+    bench = _Bench(None, tick_s, read_s, call_s, jitter, window_s, seed)
+    bench.energy_at = _of_calls(bench.edges, shape, call_uj)
+    found, _ = bench.run()
+    return Outcome(found.energy_uj / found.calls, call_uj, found.bound)
+
+
+def trials(repeats: int, seed: int) -> Iterator[tuple[str, Outcome]]:
+    """Every power function and every shape of a call, so many times each, under drawn settings."""
+    rng = random.Random(seed)
+    for name, number in itertools.product([*POWERS, *SHAPES], range(repeats)):
+        settings = (
+            rng.choice((0.001, 0.005, 0.02, 0.1)),
+            rng.choice((1e-5, 1e-4, 2e-3)),
+            rng.choice((5e-4, 1e-3, 0.01, 0.1, 0.5)),
+            rng.choice((0.0, 0.05, 0.3)),
+            rng.choice((1.0, 5.0)),
+            rng.randrange(2**32) + number,
+        )
+        if name in POWERS:
+            yield name, experiment(POWERS[name], *settings)
+        else:
+            yield name, alike(SHAPES[name], *settings)
+
+
+def _of_calls(
+    edges: Sequence[int], shape: Sequence[tuple[float, float]], call_uj: float
+) -> EnergyAt:
+    shares = [share for share, _ in shape]
+
+    def energy_uj(at_ns: int) -> float:
+        calls = count(edges, min(max(at_ns, edges[0]), edges[-1]))
+        share = calls - math.floor(calls)
+        place = min(bisect.bisect_right(shares, share), len(shape) - 1)
+        (begun, low), (ended, high) = shape[place - 1], shape[place]
+        part = low + (high - low) * (share - begun) / (ended - begun)
+        return call_uj * (math.floor(calls) + part)
+
+    return energy_uj
+
+
+class _Bench:
+    """A loop of calls, a register and a reader, in simulated time."""
+
+    def __init__(
+        self,
+        energy_at: EnergyAt | None,
+        tick_s: float,
+        read_s: float,
+        call_s: float,
+        jitter: float,
+        window_s: float,
+        seed: int,
+    ) -> None:
+        self.rng, self.jitter = random.Random(seed), jitter
+        self.energy_at = energy_at or (lambda _: 0.0)
+        self.pace = Pace(tick_ns=int(tick_s * _SECOND), read_ns=int(read_s * _SECOND))
+        call_ns = int(call_s * _SECOND)
+        self.window_ns = int(window_s * _SECOND)
+        self.least_ns = max(self.window_ns, LEAST_CALLS * call_ns)
+        self.least_ns += 2 * call_ns if call_ns > self.pace.tick_ns else 0
+        each = max(self.pace.tick_ns, self.pace.sparse_ns)
+        length = 3 * (self.least_ns + LEAST_TICKS * each) + 2 * call_ns + _SECOND
+        self.edges = list(itertools.accumulate(self._calls(call_ns, length), initial=_BEGUN))
+        self.moments = list(self._moments(length))
+        self.shown: dict[int, int] = {}  # tick whose value a read gave, by the end of the read
+
+    def _drawn(self, median: float) -> int:
+        return max(1, int(median * math.exp(self.rng.gauss(0.0, self.jitter))))
+
+    def _calls(self, call_ns: int, length: int) -> Iterator[int]:
+        left = length
+        while left > 0:
+            taken = self._drawn(call_ns)
+            left -= taken
+            yield taken
+
+    def _moments(self, length: int) -> Iterator[int]:
+        """When the register ticks, from before the loop on."""
+        period = self.pace.tick_ns
+        phase = self.rng.random() * period
+        for number in range(-2, length // period + 4):
+            early = self.rng.uniform(-0.1, 0.1) * period
+            yield _BEGUN + int(phase + number * period + early)
+
+    def ticked(self, at_ns: int) -> int:
+        """The last tick up to a moment."""
+        return self.moments[bisect.bisect_right(self.moments, at_ns) - 1]
+
+    def _late(self) -> int:
+        late = self.rng.random() * _LATE_NS
+        return int(late * 10 if self.rng.random() < 0.02 else late)
+
+    def run(self) -> tuple[Window, list[int]]:
+        """Read as the search says until the window is complete; the loop ends with that call."""
+        search, now = Search(self.pace, self.least_ns, LEAST_TICKS), self.edges[0]
+        while not search.complete and now < self.edges[-1]:
+            start = now
+            end = start + self._drawn(self.pace.read_ns)
+            self.shown[end] = moment = self.ticked(self.rng.randint(start, end))
+            seen = int(self.energy_at(moment) // QUANTUM_UJ) * QUANTUM_UJ
+            now = end + search.take(Reading(start, end, seen)) + self._late()
+        after = bisect.bisect_left(self.edges, now)
+        edges = self.edges[: after + 1]
+        return measure(search.ticks, edges, QUANTUM_UJ, least_ns=self.window_ns), edges

@@ -1,0 +1,91 @@
+"""From sessions, or from synthetic experiments, to a calibration record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tokonomy.calibrate import planted, same
+from tokonomy.calibrate.sessions import Sessions
+from tokonomy.measure import environment
+from tokonomy.run.job import Job
+from tokonomy.store.calibration import Calibration, Finding
+from tokonomy.store.database import Store
+from tokonomy.store.epochs import REFERENCE, epoch, sentinel, starts
+from tokonomy.store.exchange import read_all
+from tokonomy.store.record import Parameters, Timing
+from tokonomy.store.rows import Run
+
+
+def runs(store: Store, jobs: Sequence[Job]) -> dict[str, Run]:
+    """The newest run of each of these cells, by key."""
+    keys = [job.cell.key for job in jobs]
+    return {run.cell_key: run for run in store.latest(cell_key=keys)}
+
+
+def findings(asked: Sessions, made: Mapping[str, Run]) -> list[Finding]:
+    """What the sessions say, the reference against itself first."""
+    return [
+        *same.same(asked.same, made),
+        *planted.slow(asked.slow, made),
+        *planted.heavy(asked.heavy, asked.same, made),
+        *same.sentinels(asked.sentinels, made),
+    ]
+
+
+def epochs(store: Store, device_class: str) -> list[Finding]:
+    """Which epoch of its device class this is, counted from 1."""
+    seen = map(sentinel, store.records(method=REFERENCE, status="ok"))
+    found = [each for each in seen if each is not None and each.device_class == device_class]
+    if not found:
+        return []
+    number = epoch(max(each.started for each in found), starts(found))
+    return [Finding(name="epoch", setting=device_class, unit="1", value=number, low=None,
+                    high=None, n=len(found))]  # fmt: skip
+
+
+def reference_timings(store: Store | None, places: Iterable[Path]) -> list[Timing]:
+    """Timings of the reference against itself: in a store, and in files or folders of records."""
+    stored = store.records(method=REFERENCE, status="ok") if store else ()
+    files = (record for place in places for _, record in read_all(place))
+    found = {record.run_id: record.timing for record in (*stored, *files)
+             if record.status == "ok" and record.cell.method.id == REFERENCE}  # fmt: skip
+    return [timing for timing in found.values() if isinstance(timing, Timing)]
+
+
+def measured(asked: Sessions, store: Store, settings: Parameters) -> Calibration:
+    """The record of the sessions on this machine."""
+    made = runs(store, asked.jobs)
+    device_class = asked.sentinels[0].cell.device_class
+    order = sorted(made.values(), key=lambda run: (run.started, run.run_id))
+    return Calibration(
+        schema_version=1,
+        kind="measured",
+        made=_now(),
+        device_class=device_class,
+        harness=environment.harness(),
+        machine=store.run(order[-1].run_id).machine if order else None,
+        settings=settings,
+        findings=[*findings(asked, made), *epochs(store, device_class)],
+        runs=[run.run_id for run in order],
+    )
+
+
+def simulated(found: Iterable[Finding], settings: Parameters) -> Calibration:
+    """The record of synthetic experiments."""
+    return Calibration(
+        schema_version=1,
+        kind="simulated",
+        made=_now(),
+        device_class=None,
+        harness=environment.harness(),
+        machine=None,
+        settings=settings,
+        findings=list(found),
+        runs=[],
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

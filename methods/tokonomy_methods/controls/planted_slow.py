@@ -1,0 +1,79 @@
+"""The unmodified model, slower by a known share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter_ns
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tokonomy.catalog.cards import MethodCard, implements
+from tokonomy.errors import BadParameter
+from tokonomy.families.context import Context
+from tokonomy.families.vision.model import Predict, VisionModel
+from tokonomy.families.vision.tokens import Batch
+
+CARD = MethodCard(
+    id="planted-slow",
+    title="Planted slow-down",
+    family="vision",
+    summary="The unmodified model, after which each call waits for a known share of its own time.",
+    kind="control",
+    lossless="exact",
+    effect="none",
+    alters=("time of a call",),
+    needs=("eager mode: it reads the clock inside the call",),
+    differences=(
+        "The true latency ratio is 1 + extra in every call: the model's own call is timed inside "
+        "it, and the wait is made as long as that share of it. Reading the clock and leaving the "
+        "wait add less than a microsecond.",
+        "On a GPU the call waits for the device before the clock is read and then keeps the host "
+        "busy, so the time added is end-to-end and none of it is work of the device.",
+    ),
+    sweep=({"extra": 0.01}, {"extra": 0.02}, {"extra": 0.05}),
+)
+
+
+@implements(CARD)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedSlow:
+    """Wait after each call.
+
+    Attributes:
+        extra: Time added to a call, as a share of the model's own time in it.
+    """
+
+    extra: float = 0.02
+    card: ClassVar[MethodCard] = CARD
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.extra, int | float) and not isinstance(self.extra, bool)
+        if not number or not 0 <= self.extra <= 10:
+            raise BadParameter(f"extra must be a share from 0 to 10; got {self.extra!r}")
+
+    def prepare(self, model: VisionModel, context: Context) -> Predict:
+        """The model with its wait."""
+        wait = _waiter(next(model.module.parameters()).device)
+        share = float(self.extra)
+
+        def predict(batch: Batch) -> Tensor:
+            begun = perf_counter_ns()
+            logits = model(batch)
+            wait()
+            now = perf_counter_ns()
+            until = now + math.floor(share * (now - begun))
+            while now < until:
+                now = perf_counter_ns()
+            return logits
+
+        return predict
+
+
+def _waiter(device: torch.device) -> Callable[[], None]:
+    """What waits until the device is idle; a CPU's call has ended when it returns."""
+    return partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None

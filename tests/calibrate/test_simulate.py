@@ -1,0 +1,176 @@
+"""Synthetic sessions: the truth is planted as said, and the intervals keep their promise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import signal, stats
+
+from tokonomy.calibrate import simulate
+from tokonomy.calibrate.energy_trials import Outcome
+from tokonomy.calibrate.noise import (
+    FITTED,
+    LATENCY_NS,
+    MODELS,
+    WANDERING,
+    Noise,
+    fitted,
+    remembered,
+)
+from tokonomy.calibrate.simulate import energy, findings, repeated, simulated, under
+from tokonomy.store.calibration import Finding
+from tokonomy.store.record import Pair, Timing
+
+ALL = {**MODELS, **WANDERING}
+
+
+def real(blocks: int, seed: int = 0) -> Timing:
+    """A session of a model against itself, whose machine wanders between calls."""
+    rng = np.random.default_rng(seed)
+    times = 3e6 * np.exp(np.cumsum(rng.normal(0, 0.01, 4 * blocks))).reshape(-1, 2)
+    pairs = [
+        Pair(block=at // 2, batch=0, first=("method", "reference")[at % 2],
+             method_ns=int(both[at % 2]), reference_ns=int(both[1 - at % 2]))
+        for at, both in enumerate(times)
+    ]  # fmt: skip
+    return Timing(clock="fake", warmup_calls=1, warmup_s=0.0, pairs=pairs, stop="pair-cap",
+                  half_width=None)  # fmt: skip
+
+
+def in_time(timing: Timing) -> list[int]:
+    """Every call of a session in order of time."""
+    return [
+        nanoseconds
+        for pair in timing.pairs
+        for nanoseconds in (
+            (pair.method_ns, pair.reference_ns)
+            if pair.first == "method"
+            else (pair.reference_ns, pair.method_ns)
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_models_draw_every_call(name: str) -> None:
+    noise = ALL[name](np.random.default_rng(0), 200)
+    assert noise.calls.shape == (200, 4)
+    assert np.isfinite(noise.calls).all()
+    assert noise.calls.std() > 0
+    again = ALL[name](np.random.default_rng(0), 200)
+    assert np.array_equal(again.calls, noise.calls)
+
+
+def test_memory_is_that_of_the_recursion() -> None:
+    rng = np.random.default_rng(1)
+    fresh = math.sqrt(1 - 0.9**2) * rng.standard_normal(5000)
+    start = 0.9 * rng.standard_normal()
+    expected, _ = signal.lfilter([1], [1, -0.9], fresh, zi=[start])
+    found = remembered(np.random.default_rng(1), 5000, 0.9)
+    np.testing.assert_allclose(found, expected)
+    assert stats.pearsonr(found[1:], found[:-1]).statistic == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("truth", [1.0, 1.02, 0.8])
+def test_the_ratio_is_planted_exactly(truth: float) -> None:
+    timing = simulated(Noise(np.zeros((200, 4))), truth, seed=3)
+    times = {(pair.method_ns, pair.reference_ns) for pair in timing.pairs}
+    assert times == {(round(truth * LATENCY_NS), LATENCY_NS)}
+    assert (timing.stop, len(timing.pairs)) == ("converged", 40)
+
+
+def test_noise_falls_on_calls_in_order_of_time() -> None:
+    calls = np.arange(800.0).reshape(200, 4) / 1000
+    timing = simulated(Noise(calls), 1.0, seed=4)
+    expected = np.exp(calls.ravel()[: 2 * len(timing.pairs)]) * LATENCY_NS
+    assert in_time(timing) == expected.round().astype(int).tolist()
+    assert {pair.first for pair in timing.pairs} == {"method", "reference"}
+
+
+def test_going_first_costs_and_the_ratio_of_a_block_is_the_methods() -> None:
+    quiet = np.zeros((200, 4))
+    leading = simulated(Noise(quiet, first=0.05), 1.0, seed=5)
+    assert in_time(leading)[:2] == [round(LATENCY_NS * math.exp(0.05)), LATENCY_NS]
+    apart = simulated(Noise(quiet, ratio=np.full(200, 0.1)), 1.0, seed=5)
+    slow = round(LATENCY_NS * math.exp(0.1))
+    assert {(pair.method_ns, pair.reference_ns) for pair in apart.pairs} == {(slow, LATENCY_NS)}
+
+
+def test_fitted_noise_is_runs_of_real_blocks() -> None:
+    session = real(30)
+    source = [tuple(in_time(session)[at : at + 4]) for at in range(0, 120, 4)]
+    noise = fitted([session])(np.random.default_rng(2), 100)
+    drawn = [tuple(block) for block in (LATENCY_NS * np.exp(noise.calls)).round().astype(int)]
+    places = [source.index(block) for block in drawn]
+    assert len(places) == 100
+    steps = [(b - a) % 30 for a, b in zip(places[:-1], places[1:], strict=True)]
+    assert sum(step == 1 for step in steps) >= 80  # four of five within a chunk of five
+    assert len(set(places)) > 20
+
+
+def test_fitted_noise_draws_from_every_session() -> None:
+    model = fitted([real(20, seed) for seed in range(3)])
+    rng = np.random.default_rng(3)
+    starts = {round(float(model(rng, 50).calls.min()), 6) for _ in range(60)}
+    assert len(starts) >= 3
+
+
+@pytest.mark.parametrize(
+    "name", ["white, 3 %", "random walk, 1 % a call", "heavy tails, contaminated",
+             "common to a block, 3 %"],
+)  # fmt: skip
+def test_intervals_cover_and_the_slow_down_is_found(name: str) -> None:
+    found = {(each.name, each.setting): each for each in under(name, MODELS[name], 250, (9,))}
+    for truth in ("1", "1.02", "0.8"):
+        cover = found["coverage", f"{name}; ratio {truth}"]
+        assert (cover.least, cover.most, cover.n) == (0.93, 0.97, 250)
+        # 95.5 % and three standard errors of 250 sessions
+        assert 0.915 <= cover.value <= 0.992
+    alarms = found["false-alarms", name]
+    assert alarms.value == pytest.approx(1 - found["coverage", f"{name}; ratio 1"].value)
+    assert found["found-2-percent", name].value >= 0.95
+    assert found["converged", name].value >= 0.99
+    assert 40 < found["pairs", name].value < 400
+
+
+def test_a_wandering_ratio_is_flagged_and_promises_nothing() -> None:
+    name = "the ratio wanders, 0.6"
+    found = {each.name: each for each in under(name, WANDERING[name], 60, (10,))}
+    assert all(each.least is None and each.most is None for each in found.values())
+    assert found["autocorrelation-flagged"].value > 0.7
+    assert found["coverage"].value > 0.75  # 0.68 without the widening
+
+
+def test_findings_of_few_experiments_are_complete_and_repeat() -> None:
+    told: list[str] = []
+    first = findings(2, seed=1, sessions=[real(20)], tell=told.append)
+    assert told == [*MODELS, *WANDERING, FITTED, "energy"]
+    assert first == findings(2, seed=1, sessions=[real(20)])
+    assert first != findings(2, seed=2, sessions=[real(20)])
+    settings = {each.setting for each in first if each.name == "false-alarms"}
+    assert settings == {*MODELS, *WANDERING, FITTED}
+    powers = [each for each in first if each.name == "found-2-percent" and each.least is not None]
+    assert [each.setting for each in powers] == [FITTED]
+    assert any(each.name == "energy-within-bound" for each in first)
+
+
+def test_without_real_sessions_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate, "MODELS", {"white, 1 %": MODELS["white, 1 %"]})
+    monkeypatch.setattr(simulate, "WANDERING", {})
+    assert FITTED not in {each.setting for each in findings(1)}
+
+
+def test_energy_beyond_its_bound_is_told() -> None:
+    inside, outside = Outcome(100.0, 100.5, 0.01), Outcome(100.0, 103.0, 0.01)
+    found = energy([("ramp", inside), ("ramp", outside), ("step", inside)])
+    value: dict[tuple[str, str], Finding] = {(each.name, each.setting): each for each in found}
+    assert value["energy-within-bound", "ramp"].value == 0.5
+    assert value["energy-within-bound", "ramp"].met is False
+    assert value["energy-error-of-bound", "ramp"].value == pytest.approx(3.0)
+    assert value["energy-within-bound", "step"].met is True
+
+
+def test_sessions_are_independent() -> None:
+    made = repeated(MODELS["white, 3 %"], 1.0, 3, (1, 2))
+    assert len({each.found.value for each in made}) == 3

@@ -1,0 +1,69 @@
+"""Planted truths are as large as they say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import nn
+
+from tokonomy.catalog.registry import catalogue
+from tokonomy.errors import BadCard
+from tokonomy.families.context import Context
+from tokonomy.measure.clock import FakeClock
+from tokonomy.measure.memory import read_status
+from tokonomy_methods.controls import planted_slow
+
+
+@dataclass
+class Model:
+    """A model of one weight whose call does one thing."""
+
+    work: Callable[[], object]
+    module: nn.Module = field(default_factory=lambda: nn.Linear(1, 1))
+
+    def __call__(self, _: object) -> object:
+        return self.work()
+
+
+@pytest.mark.parametrize(("extra", "nanoseconds"), [(0.01, 10_100), (0.05, 10_500), (0, 10_000)])
+def test_a_call_takes_its_share_longer(
+    extra: float, nanoseconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+
+    def read() -> int:
+        clock.advance(10)  # a look at the clock takes time too
+        return clock.time_ns
+
+    monkeypatch.setattr(planted_slow, "perf_counter_ns", read)
+    method = catalogue("method").build("planted-slow", {"extra": extra})
+    predict = method.prepare(Model(lambda: clock.advance(10_000)), Context())
+    predict(None)
+    assert nanoseconds <= clock.time_ns <= nanoseconds + 40
+
+
+def test_the_memory_is_resident_in_the_call_and_gone_after_it() -> None:
+    inside: list[int] = []
+    before = read_status("VmRSS")
+    method = catalogue("method").build("planted-memory", {"mebibytes": 48})
+    predict = method.prepare(Model(lambda: inside.append(read_status("VmRSS") or 0)), Context())
+    with torch.inference_mode():
+        predict(None)
+    after = read_status("VmRSS")
+    assert before is not None
+    assert after is not None
+    assert inside[0] - before == pytest.approx(48 * 2**20, abs=2**20)
+    assert after - before < 2**20
+
+
+@pytest.mark.parametrize("kind", ["control", "training-free"])
+def test_only_a_control_may_have_few_settings(kind: str) -> None:
+    from dataclasses import replace
+
+    card = catalogue("method").card("planted-memory")
+    if kind == "control":
+        assert len(replace(card, kind=kind).sweep) == 1
+    else:
+        with pytest.raises(BadCard, match="at least four settings"):
+            replace(card, kind=kind)
