@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.exchange import export
 from tokonomy.store.published import text as schema
@@ -14,7 +15,7 @@ from tokonomy.store.record import parse
 from tokonomy_site import downloads
 from tokonomy_site.page import Page, html, navigation
 from tokonomy_site.pages import data, index, leaderboard, method, methodology, run, task
-from tokonomy_site.reading import gather, snapshot
+from tokonomy_site.reading import calibrations, gather, snapshot
 from tokonomy_site.snapshot import Run, Snapshot
 from tokonomy_site.writer import replacing, write
 
@@ -23,23 +24,29 @@ STATIC = ("site.css", "tables.js")
 BUILDERS = (leaderboard.pages, method.pages, task.pages, methodology.pages)
 
 
-def build(place: str, records: Path | None, out: Path) -> Path:
+def build(place: str, records: Path | None, out: Path, calibration: Path | None = None) -> Path:
     """Build the site and put it in place of the one before.
 
     Args:
         place: Path or URL of the database.
         records: File or folder of published records.
         out: The site's folder.
+        calibration: Folder of calibration records; a missing one has none.
 
     Returns:
         The first page.
     """
+    calibrated = calibrations(calibration)
     with replacing(out) as folder:
-        _fill(folder, place, records)
+        for path, found in calibrated.items():
+            write(folder, path, found.model_dump_json(indent=1) + "\n")
+        _fill(folder, place, records, calibrated)
     return out / "index.html"
 
 
-def _fill(folder: Path, place: str, records: Path | None) -> None:
+def _fill(
+    folder: Path, place: str, records: Path | None, calibrated: Mapping[str, Calibration]
+) -> None:
     for name in STATIC:
         content = files("tokonomy_site").joinpath("static", name).read_bytes()
         write(folder, f"static/{name}", content)
@@ -48,7 +55,7 @@ def _fill(folder: Path, place: str, records: Path | None) -> None:
     gather(place, records, shelf / "tokonomy.sqlite")
     with open_store(shelf / "tokonomy.sqlite", create=False) as store:
         export(store, shelf / "records.jsonl")
-        shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"))
+        shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"), calibrated)
         _write_all(folder, shot, store)
 
 

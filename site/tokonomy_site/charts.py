@@ -32,6 +32,7 @@ class Point:
         series: Points of one series share a mark and may be joined.
         style: Class of the colour.
         shape: Id of the symbol.
+        barred: Whether it is drawn only, and can be on no front.
     """
 
     x: Metric
@@ -42,16 +43,28 @@ class Point:
     series: str
     style: str
     shape: str
+    barred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A point in its place."""
+    """A point in its place.
+
+    Attributes:
+        point: What stands there.
+        x: Pixels from the left.
+        y: Pixels from the top.
+        bars: Path of its intervals.
+        ring: Id of the symbol around it that says how it stands to the front; empty for none.
+        label: What the mark says, with that.
+    """
 
     point: Point
     x: float
     y: float
     bars: str
+    ring: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +110,40 @@ class Chart:
     height: int = HEIGHT
 
 
+#: How a point stands to the front if the truth may lie anywhere in its intervals: ring and words.
+STANDS = {
+    "on": ("ron", "; on the front wherever the truth lies in the intervals"),
+    "possibly": ("rmay", "; may be on the front, given the intervals"),
+    "beaten": ("", ""),
+}
+
+
+def stands(points: Sequence[Point]) -> dict[int, fronts.Place]:
+    """How each point that may be on a front stands to it, by ``id``."""
+    ranked = [p for p in points if _ranked(p)]
+    places = fronts.places([_ends_of(p.x) for p in ranked], [_ends_of(p.y) for p in ranked])
+    return {id(p): place for p, place in zip(ranked, places, strict=True)}
+
+
+def _ends_of(figure: Metric) -> tuple[float, float]:
+    """The interval, or the value twice."""
+    value = figure.value or 0.0
+    low = value if figure.low is None else min(figure.low, value)
+    high = value if figure.high is None else max(figure.high, value)
+    return low, high
+
+
 def front(points: Sequence[Point]) -> list[Point]:
     """The points that no other beats in both cost and quality, cheapest first."""
-    known = [p for p in points if p.x.value is not None and p.y.value is not None]
+    known = [p for p in points if _ranked(p)]
     chosen = fronts.front([p.x.value or 0.0 for p in known], [p.y.value or 0.0 for p in known])
     return sorted(
         (p for p, kept in zip(known, chosen, strict=True) if kept), key=lambda p: p.x.value or 0.0
     )
+
+
+def _ranked(point: Point) -> bool:
+    return point.x.value is not None and point.y.value is not None and not point.barred
 
 
 def _ends(figures: Iterable[Metric]) -> list[float]:
@@ -188,9 +228,13 @@ def chart(
     y = scale(up, start=height - _BOTTOM, end=_TOP, form=y_form, bounds=(0.0, 1.0))
     marks: dict[str, list[Mark]] = {}
     placed: dict[int, Mark] = {}
+    places = stands(usable)
     for p in usable:
+        ring, said = STANDS[places.get(id(p), "beaten")]
         mark = Mark(
             point=p,
+            ring=ring,
+            label=p.label + said,
             x=x.place(p.x.value or 0.0),
             y=y.place(p.y.value or 0.0),
             bars=_bars(p, x, y),

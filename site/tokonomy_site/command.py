@@ -23,13 +23,20 @@ import click
     help="Published records (JSON lines, a file or a folder) that are shown as well.",
 )
 @click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    default=Path("results/calibration"),
+    show_default=True,
+    help="Folder of calibration records (*.json) that the methodology page shows.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("site/dist"),
     show_default=True,
     help="The site's folder; replaced as a whole, or not at all.",
 )
-def publish(database: str, records: Path, out: Path) -> None:
+def publish(database: str, records: Path, calibration: Path, out: Path) -> None:
     """Build the static site from the database and the published records.
 
     It needs no server; prints the path of its first page.
@@ -40,4 +47,4 @@ def publish(database: str, records: Path, out: Path) -> None:
     """  # noqa: D301 - click reads the backspace as "keep these lines"
     from tokonomy_site.build import build  # heavy, and not needed to print the help
 
-    click.echo(build(database, records, out))
+    click.echo(build(database, records, out, calibration))

@@ -87,7 +87,7 @@ def count(value: float) -> str:
 #: Shares are read as per cent; every other figure by its unit.
 SHARES = frozenset(
     "accuracy reference_accuracy retained agreement accuracy_easy accuracy_hard accuracy_drop "
-    "tokens_kept".split()
+    "tokens_kept energy_bound energy_residual".split()
 )
 _BY_UNIT: dict[str, tuple[Form, str]] = {
     "1": (ratio, ""),
@@ -98,6 +98,8 @@ _BY_UNIT: dict[str, tuple[Form, str]] = {
     "tokens": (significant, "tokens"),
     "FLOP": (lambda value: significant(value / 1e6), "MFLOP"),
     "J": (significant, "J"),
+    "W": (significant, "W"),
+    "pairs": (significant, "pairs"),
     "": (significant, ""),
 }
 

@@ -27,6 +27,7 @@ class Group:
     weights_hash: str
     embedded: bool
     device: str
+    device_class: str
     precision: str
     scenario: str
     batch_size: int
@@ -82,6 +83,7 @@ def group_of(run: Run, trained: bool) -> Group:
         weights_hash=run.weights_hash,
         embedded=run.embedded,
         device=run.device,
+        device_class=run.device_class,
         precision=run.precision,
         scenario=run.scenario,
         batch_size=run.batch_size,

@@ -17,6 +17,8 @@ SYMBOLS = {
     "m3": "M0-5.2L5.2 0L0 5.2L-5.2 0Z",
     "m4": "M0 4.8L4.8-3.6H-4.8Z",
     "m5": "M-4-4.2H4L-4 4.2H4Z",
+    "ron": "M8 0A8 8 0 1 1-8 0A8 8 0 1 1 8 0Z",
+    "rmay": "M8 0A8 8 0 0 1 0 8M-8 0A8 8 0 0 1 0-8",
 }
 #: The arms that others are held against stand apart: no colour, a symbol of their own.
 _FIXED = {"reference": ("kr", "mr"), "random-drop": ("k6", "mx"), "downsample": ("k6", "mp")}

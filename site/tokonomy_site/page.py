@@ -44,7 +44,7 @@ class Entry:
 
 def families(snapshot: Snapshot) -> list[str]:
     """Families with runs."""
-    return sorted({run.family for run in snapshot.runs})
+    return sorted({run.family for run in snapshot.results})
 
 
 def navigation(snapshot: Snapshot) -> list[Entry]:

@@ -7,21 +7,27 @@ pages see one state whatever else goes on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokonomy.catalog.registry import Registry, catalogue
 from tokonomy.errors import StoreError, TokonomyError, UsageError
+from tokonomy.store import calibration
+from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.engine import connect, file_of, on_disk
+from tokonomy.store.epochs import Sentinel, by_class, sentinel
 from tokonomy.store.exchange import import_files
-from tokonomy.store.record import Record
+from tokonomy.store.metrics import Metric, absent
+from tokonomy.store.record import Energy, Record, Timing
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.verdict import Arm, arm
+from tokonomy_site.links import slug
 from tokonomy_site.marks import signs
-from tokonomy_site.snapshot import Run, Snapshot, current, device_name
+from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, current, device_name
+from tokonomy_site.standing import Role, role
 from tokonomy_site.verdicts import verdicts
 
 
@@ -71,17 +77,36 @@ def _copy(source: Path, target: Path) -> None:
         engine.dispose()
 
 
-def snapshot(store: Store, digest: str) -> Snapshot:
+def calibrations(folder: Path | None) -> dict[str, Calibration]:
+    """The calibration records of a folder, by the path that the site has them at.
+
+    A missing folder has none; a broken record raises ``BadRecord``.
+    """
+    if folder is None or not folder.exists():
+        return {}
+    if not folder.is_dir():
+        raise UsageError(f"calibration must be a folder of records (*.json); {folder} is a file")
+    return {
+        f"calibration/{slug(path.stem)}.json": calibration.read(path)
+        for path in sorted(folder.glob("*.json"))
+    }
+
+
+def snapshot(
+    store: Store, digest: str, calibrated: Mapping[str, Calibration] | None = None
+) -> Snapshot:
     """Everything the pages are made from.
 
     Args:
         store: An open store.
         digest: SHA-256 of its exported records.
+        calibrated: Calibration records, by the path that the site has them at.
     """
     methods, tasks, models = (catalogue(noun) for noun in ("method", "task", "model"))
-    extras = {record.run_id: _extra(record) for record in store.records()}
+    kinds: dict[str, str] = {name: card.kind for name, card in methods.cards.items()}
+    extras = {record.run_id: _extra(record, kinds) for record in store.records()}
     bare = [_run(each, extras[each.run_id]) for each in store.runs()]
-    newest = current(bare).values()
+    newest = current(run for run in bare if run.role == "result").values()
     found = verdicts(extras[run.id].arm for run in newest)
     runs = tuple(replace(run, verdicts=found.get(run.id, {})) for run in bare)
     return Snapshot(
@@ -94,7 +119,13 @@ def snapshot(store: Store, digest: str) -> Snapshot:
         files={
             name: entry.module.replace(".", "/") + ".py" for name, entry in methods.entries.items()
         },
-        signs=signs({*methods.cards, *(run.method for run in runs)}),
+        signs=signs(
+            name
+            for name in {*methods.cards, *(run.method for run in runs if run.role in PUBLIC)}
+            if kinds.get(name) != "control"
+        ),
+        epochs=by_class(each.sentinel for each in extras.values() if each.sentinel),
+        calibrations=calibrated or {},
     )
 
 
@@ -103,16 +134,42 @@ class _Extra:
     """What the pages need of a record besides the store's columns."""
 
     device: str
+    device_class: str
     flags: tuple[str, ...]
+    boundary: str
+    role: Role
     arm: Arm | None
+    sentinel: Sentinel | None
 
 
-def _extra(record: Record) -> _Extra:
+def _extra(record: Record, kinds: Mapping[str, str]) -> _Extra:
+    purpose = role(record, kinds)
     return _Extra(
-        device=device_name(record.cell.device, record.machine.hardware),
-        flags=tuple(dict.fromkeys(flag.code for flag in record.flags)),
+        device=device_name(record.cell.device, record.machine.hardware, record.cell.device_class),
+        device_class=record.cell.device_class,
+        flags=tuple(dict.fromkeys(_flags(record))),
+        boundary=record.energy.boundary if isinstance(record.energy, Energy) else "",
+        role=purpose,
         arm=arm(record),
+        sentinel=None if purpose == "scripted" else sentinel(record),
     )
+
+
+def _flags(record: Record) -> Iterator[str]:
+    """Codes of its flags; that timing ended at a cap is seen even where no flag says so."""
+    yield from (flag.code for flag in record.flags)
+    if isinstance(record.timing, Timing) and record.timing.stop != "converged":
+        yield "unconverged"
+
+
+def _figures(stored: Stored) -> Mapping[str, Metric]:
+    """Figures of a run; none of one that is not ok, whatever its record still holds."""
+    if stored.status == "ok":
+        return stored.metrics
+    return {
+        name: each if each.value is None and not each.text else absent(name, "not-ok")
+        for name, each in stored.metrics.items()
+    }
 
 
 def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
@@ -124,7 +181,8 @@ def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _run(stored: Stored, extra: _Extra) -> Run:
-    effect = stored.metrics.get("effect")
+    figures = _figures(stored)
+    effect = figures.get("effect")
     return Run(
         id=stored.run_id,
         key=stored.cell_key,
@@ -146,6 +204,7 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         weights_hash=stored.weights_hash,
         embedded=stored.embedded,
         device=extra.device,
+        device_class=extra.device_class,
         precision=stored.precision,
         scenario=stored.scenario,
         batch_size=stored.batch_size,
@@ -153,8 +212,10 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         threads=stored.threads,
         protocol=stored.protocol,
         version=stored.harness_version,
-        figures=stored.metrics,
+        figures=figures,
         flags=extra.flags,
         effect=(effect.text or "") if effect else "",
+        boundary=extra.boundary,
+        role=extra.role,
         verdicts={},
     )

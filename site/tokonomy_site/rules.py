@@ -5,6 +5,9 @@ from __future__ import annotations
 from tokonomy.measure import protocol
 from tokonomy.stats.estimate import RESAMPLES
 from tokonomy.stats.latency import MIN_BLOCKS
+from tokonomy.store.record import EnergyPlan
+
+_PLAN = EnergyPlan()
 
 RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -37,13 +40,80 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "speed-up "
             "is its inverse. The interval comes from resampling blocks "
             f"({RESAMPLES:,} times) and is withheld below {MIN_BLOCKS} blocks.",
-            "Timing stops when the interval is narrow enough or at a cap; which of the two is "
-            "recorded, and an unconverged interval is labelled so wherever it stands.",
+            f"Timing stops when the interval is narrow enough at {protocol.LOOKS} looks in a row, "
+            "or at a cap; which of the two is recorded, and an unconverged interval is labelled so "
+            "wherever it stands.",
+            "On a GPU a call ends when the device is done: the host waits for it before it reads "
+            "its clock. Two events on the device give its own time of the same call; what is not "
+            "in that is the launch gap.",
             "No sample is removed for its value. A percentile whose interval cannot be computed is "
             "withheld. Two modes and autocorrelation are looked for.",
             f"Timing goes round up to {protocol.TIMED_BATCHES} different batches. A method that is "
             f"{protocol.FRESH_RATIO:g} times slower on inputs it never saw is invalid, since it "
             "keeps answers.",
+        ),
+    ),
+    (
+        "Modes of execution",
+        (
+            "The mode (eager, compiled or CUDA graphs) is declared, is part of the comparability "
+            "class and is the same for both arms.",
+            "Every shape is compiled or captured before it is timed, into a cache that is empty "
+            "when the run begins; what that takes is recorded apart. Outputs must be those of the "
+            "plain function.",
+            "Something compiled anew after warm-up makes a run invalid. A method that cannot be "
+            "compiled or captured is unsupported in that mode, with its reason; one that goes back "
+            "to Python in places is flagged.",
+            "A graph's copy of inputs and outputs is part of its time.",
+        ),
+    ),
+    (
+        "What makes a measurement invalid",
+        (
+            "Before anything is measured on a GPU, nothing else may be on it, by its list of "
+            "processes and by memory in use and utilisation, since process ids may be hidden in a "
+            "container. What cannot be proven is flagged as unverified; what is seen refuses the "
+            "run.",
+            "A sample is thrown away only for a cause that was observed: slowing for heat or an "
+            "outside limit, another process, an uncorrectable memory error, a critical driver "
+            "error, changed limits or clocks, a suspended machine, a used-up processor quota, "
+            "changed processors. All pairs since the last quiet look are then timed again; the "
+            "spoiled ones stay in the record with their cause.",
+            f"Where more than {100 * protocol.SPOILED_SHARE:.0f} % of the pairs are spoiled, the "
+            "run is invalid: those that escaped would be picked by chance.",
+            "A GPU's own power limit under load is no such cause: it is part of what a method "
+            "gains or loses. It is recorded and flagged.",
+            "A GPU is known by its UUID or bus id, never by its number; where that is ambiguous, "
+            "nothing is measured.",
+        ),
+    ),
+    (
+        "Energy",
+        (
+            "Energy is read from the device's own counter in a pass apart from latency, over "
+            f"windows of continuous calls: at least {_PLAN.trials} of each arm, in turn, each at "
+            f"least {_PLAN.window_s:g} s and {_PLAN.min_ticks} ticks of the counter unless the "
+            "run's settings say otherwise.",
+            "A window runs from one tick of the counter to another. What ticks, their steps and "
+            "the time of reading leave open is stated as a bound of each window; below "
+            f"{protocol.LEAST_TICKS} ticks there is no figure.",
+            "Gross joules per sample come first. Idle-adjusted ones take away what the idle device "
+            f"needs in that time, model loaded, measured for {_PLAN.idle_s:g} s before and after.",
+            "The ratio is the geometric mean over windows measured next to each other, so drift "
+            "cancels. Intervals are over windows.",
+            f"Calls in the energy pass must take as long as in the latency pass, within "
+            f"{100 * protocol.THROUGHPUT:.0f} % or the interval of the latter; otherwise the joules "
+            "are of other work and are withheld.",
+            "Instantaneous power, integrated over the same windows, is held against the counter: "
+            f"the difference is stored, and flagged beyond {100 * protocol.RESIDUAL:.0f} %.",
+            f"Both arms run until the temperature stands (at most {_PLAN.settle_s:g} s); windows "
+            f"that begin more than {protocol.STEADY_C:g} degrees apart are flagged.",
+            "Joules are of a boundary: the GPU's board, its module, or the processor's packages. "
+            "Sensors are good to 5 to 10 % of a wall meter, so rows of one boundary compare, and "
+            "absolute joules carry its name. Boundaries are never mixed.",
+            "A processor's energy comes from its package counters, of which several sockets add up "
+            "and parts of a package are never added; where the kernel does not let them be read "
+            "there is no figure. Nothing is ever estimated from a rated power.",
         ),
     ),
     (
@@ -94,14 +164,9 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "Peak memory is the high-water mark of the process (VmHWM), reset before the method "
             "runs. What is compared is its rise over the size with the model loaded and warmed "
             "up, before the method is prepared, so what the method sets up counts too.",
+            "On a GPU there are three more peaks: held by tensors, reserved by the allocator, and "
+            "in use on the whole device as its driver counts, read right after the call and so a "
+            "lower bound. Each has its own baseline.",
         ),
     ),
-)
-
-UNMEASURED = (
-    "Energy: no meter is built in yet, so every energy figure is absent.",
-    "GPUs: the figures here come from processors only.",
-    "Compiled execution: every figure is of eager execution.",
-    "Published accuracies on ImageNet: a claim is shown beside ours only where the same checkpoint "
-    "and data were measured.",
 )

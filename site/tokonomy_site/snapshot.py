@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tokonomy.catalog.cards import MethodCard, ModelCard, TaskCard
+from tokonomy.store.calibration import Calibration
 from tokonomy.store.metrics import Metric
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
+
+PUBLIC = ("result", "calibration")  # roles of runs that are listed on their method's page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run, light enough to hold ten thousand of."""
+    """One run, light enough to hold ten thousand of.
+
+    Attributes:
+        figures: By name; of a run that is not ok every one is missing, whatever its record holds.
+        flags: Codes of what a reader must know.
+        boundary: What its joules are of; empty without energy.
+        role: What it is for; see ``standing``.
+    """
 
     id: str
     key: str
@@ -53,6 +63,7 @@ class Run:
     weights_hash: str
     embedded: bool
     device: str
+    device_class: str
     precision: str
     scenario: str
     batch_size: int
@@ -63,6 +74,8 @@ class Run:
     figures: Mapping[str, Metric]
     flags: tuple[str, ...]
     effect: str
+    boundary: str
+    role: str
     verdicts: Mapping[str, Verdict]
 
     def figure(self, name: str) -> Metric:
@@ -75,8 +88,8 @@ class Run:
         return (
             self.family, self.method, json.dumps(self.params, sort_keys=True), self.seed,
             self.task_ref, self.split, self.data_hash, self.model_ref, self.weights_hash,
-            self.device, self.precision, self.scenario, self.batch_size, self.mode, self.threads,
-            self.protocol,
+            self.device, self.device_class, self.precision, self.scenario, self.batch_size,
+            self.mode, self.threads, self.protocol, self.role,
         )  # fmt: skip
 
     @property
@@ -85,14 +98,16 @@ class Run:
         return (self.started, self.id)
 
 
-def device_name(device: str, hardware: Mapping[str, Any]) -> str:
+def device_name(device: str, hardware: Mapping[str, Any], device_class: str = "") -> str:
     """The device with what tells one from another of its kind.
 
     >>> device_name("cpu", {"cpu": "Example 9000", "cpus": 8, "affinity": "0,1"})
     'cpu Example 9000, 2 cores'
+    >>> device_name("cuda:1", {"cpu": "Example 9000"}, "cuda: Example GPU")
+    'cuda Example GPU'
     """
     kind = device.partition(":")[0]
-    name = hardware.get("gpu" if kind == "cuda" else "cpu")
+    name = hardware.get("cpu") if kind == "cpu" else device_class.partition(":")[2].strip()
     used = hardware.get("affinity")
     cores = len(used.split(",")) if isinstance(used, str) else hardware.get("cores")
     text = f"{kind} {name}" if name else kind
@@ -111,6 +126,9 @@ class Snapshot:
         models: Cards by id.
         sources: Source hash of each installed method.
         files: Source file of each installed method, as a module's path.
+        signs: Symbol and colour of each method that has a page.
+        epochs: By device class, when each epoch but the first began.
+        calibrations: Calibration records, by the path that they are downloaded from.
     """
 
     runs: tuple[Run, ...]
@@ -121,6 +139,19 @@ class Snapshot:
     sources: Mapping[str, str]
     files: Mapping[str, str]
     signs: Mapping[str, Sign]
+    epochs: Mapping[str, Sequence[str]]
+    calibrations: Mapping[str, Calibration]
+
+    @property
+    def results(self) -> tuple[Run, ...]:
+        """Runs that may stand in a table of results, oldest first."""
+        return tuple(run for run in self.runs if run.role == "result")
+
+    @property
+    def shown_methods(self) -> list[str]:
+        """Methods with a page: installed or with a result, planted controls apart."""
+        cards = {name for name, card in self.methods.items() if card.kind != "control"}
+        return sorted(cards | {run.method for run in self.runs if run.role in PUBLIC})
 
     @property
     def newest(self) -> str:

@@ -36,7 +36,16 @@ DERIVED = {
     "too-few-samples": "Too few samples for an interval, so it is withheld.",
     "too-few-blocks": "Too few blocks for an interval, so it is withheld.",
     "unbounded": "The interval has no upper end.",
+    "too-few-trials": "Too few windows for an interval, so it is withheld.",
+    "no-trials": "No window was measured.",
+    "no-power-field": "The device tells no instantaneous power.",
+    "no-device-events": "The device has no events of its own to time a call with.",
+    "idle-above-work": "The device took no less while idle than while working.",
     "not-computable": "It cannot be computed from what was observed.",
+    "not-recorded": "The record is older than this figure.",
+    "no-outputs": "The record holds no outputs to compare.",
+    "scores-not-binary": "Scores are graded, not right or wrong.",
+    "not-ok": "The run is not ok, so whatever its record still holds is no figure.",
 }
 EFFECT_MEANING = {
     "none": "every block works on every token",
@@ -49,6 +58,14 @@ WARNINGS = {
     "autocorrelated": "Autocorrelated: neighbouring blocks are not independent, as the intervals "
     "of latency ratio and speed-up take them to be; where it is above 0, these are too narrow.",
     "bimodal": "Bimodal: the method's calls take one of two times, so a median alone says little.",
+}
+#: What joules are of, in words.
+BOUNDARIES = {
+    "board": "the whole GPU board with its memory, as its own sensor counts it; not the processor "
+    "beside it, nor what the power supply loses",
+    "module": "the whole module, which holds more than the GPU; not what the power supply loses",
+    "package": "the processor's packages, all cores on them included; not mainboard, disks or what "
+    "the power supply loses",
 }
 _SMALL = 0.02  # share of tokens or time below which a difference is not worth a sentence
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tokonomy_site.board import Row, points, rows
-from tokonomy_site.charts import Chart, chart, front
+from tokonomy_site.board import Row, rows
+from tokonomy_site.cells import mark
+from tokonomy_site.charts import Chart, chart, front, stands
 from tokonomy_site.downloads import Download
 from tokonomy_site.figures import percent, ratio
 from tokonomy_site.marks import Sign
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
+from tokonomy_site.plots import points
 from tokonomy_site.snapshot import Snapshot, method_path, task_path
+from tokonomy_site.standing import ROLE_MEANING
 from tokonomy_site.words import plural
 
 
@@ -41,9 +45,9 @@ class Family:
 def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
     """The one page."""
     found = boards(snapshot)
-    refs = sorted({*_cards(snapshot), *(run.task_ref for run in snapshot.runs)})
+    refs = sorted({*_cards(snapshot), *(run.task_ref for run in snapshot.results)})
     methods = sorted(
-        {*snapshot.methods, *(run.method for run in snapshot.runs)},
+        {run.method for run in snapshot.results} | {*snapshot.shown_methods},
         key=lambda m: (snapshot.title(m).lower(), m),
     )
     yield Page(
@@ -70,9 +74,9 @@ def _cards(snapshot: Snapshot) -> list[str]:
 
 def coverage(snapshot: Snapshot) -> str:
     """How much was measured, from the records themselves."""
-    runs = snapshot.runs
+    runs = snapshot.results
     if not runs:
-        return "Nothing is measured yet."
+        return "Nothing is measured yet." + apart(snapshot)
     counts = (
         (len({r.family for r in runs}), "family", "families"),
         (len({r.method for r in runs}), "method", ""),
@@ -86,8 +90,15 @@ def coverage(snapshot: Snapshot) -> str:
     plain = "version" if len(versions) == 1 else "versions"
     return (
         f"Measured so far: {said}; newest run {snapshot.newest[:10]}, harness {plain} "
-        f"{', '.join(versions)}."
+        f"{', '.join(versions)}.{apart(snapshot)}"
     )
+
+
+def apart(snapshot: Snapshot) -> str:
+    """How many runs are no results, and what they are; empty where there are none."""
+    roles = Counter(run.role for run in snapshot.runs if run.role != "result")
+    said = "; ".join(f"{plural(roles[name], 'run')} {ROLE_MEANING[name]}" for name in sorted(roles))
+    return f" Not counted: {said}." if said else ""
 
 
 def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
@@ -117,13 +128,20 @@ def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
 
 
 def _front(shown: Sequence[Row], board: Board, snapshot: Snapshot) -> Iterator[Item]:
-    """Methods on the front with their settings there, in the order of their fastest."""
+    """Methods on the front with their settings there, in the order of their fastest.
+
+    A setting that is on it wherever the truth lies in the intervals is said to be so.
+    """
     placed = points(shown, snapshot, "latency_ratio", lambda row: row.id)
     by_id = {row.id: row for row in shown}
     settings: dict[str, list[str]] = {}
+    places = stands(placed)
     for point in front(placed):
         row = by_id[point.href]
-        settings.setdefault(row.run.method, []).append(row.setting)
+        sure = " (for certain)" if places[id(point)] == "on" else ""
+        settings.setdefault(row.run.method, []).append(
+            row.setting + mark(row.run, "latency_ratio") + sure
+        )
     for method, texts in settings.items():
         yield Item(
             title=snapshot.title(method),

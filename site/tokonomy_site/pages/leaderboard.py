@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tokonomy_site import words
-from tokonomy_site.board import Row, charts, rows, table
+from tokonomy_site import epochs, words
+from tokonomy_site.board import Layout, Row, layout, no_energy, rows, table
 from tokonomy_site.groups import Group, grouped
 from tokonomy_site.links import slug
 from tokonomy_site.page import FAMILIES, Page
+from tokonomy_site.plots import charts
 from tokonomy_site.snapshot import Run, Snapshot, current, method_path, setting
 
 PART = 150  # rows of one page: with both charts this stays within the byte budget of site.md
 
-NOTES = (
+_SIDE_BY_SIDE = (
     "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
     "never taken from two different moments. The second line under accuracy, retained, speed-up "
-    "and latency is the 95 % interval, where there is one.",
+    "and latency is the 95 % interval, where there is one."
+)
+_QUALITY = (
     "Easy samples are those that the unmodified model still gets right on images made smaller to a "
     "quarter of the tokens; hard ones it gets right at full size only, so there a method must show "
     "its worth.",
@@ -27,16 +30,45 @@ NOTES = (
     "No difference means that none could be detected, not that there is none.",
     "Not comparable: the baseline has no setting as large, or as small, as this one; or it scores "
     "worse with more tokens than with fewer, so no setting of it can stand for this many.",
+)
+_NO_QUALITY = (
+    "Quality is not applicable: with this task or these weights outputs mean nothing, so only "
+    "costs are measured, and there is no front."
+)
+_COSTS = (
     "A dagger beside an interval says that timing stopped at the suite's cap before the interval "
     "was as narrow as asked: unconverged, and as wide as it says.",
     "Memory is the rise of the process's high-water mark over its size with the model loaded. "
     "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method.",
+)
+_DEVICE = (
+    "Device memory is the highest use of the whole device that its driver counted; below it, the "
+    "highest that tensors took."
+)
+_ENERGY = (
+    "Energy is what the device's own counter says, gross, per sample, of one boundary ({}): sound "
+    "for comparing rows, while absolute joules carry the sensor's bias. A row measured at another "
+    "boundary has no figure in these columns. A double dagger marks energy that carries a flag; "
+    "its run names it."
+)
+_REST = (
     "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
-    "Energy: not measured, because no energy meter is built in for this device yet.",
-    "A stale row was measured with code that has changed since. A word in place of a number says "
-    "why there is none and leads to the run.",
+    "A stale row was measured with code that has changed since; it is drawn, but on no front. "
+    "A word in place of a number says why there is none and leads to the run.",
     "There is no rank: where intervals overlap, an order would be invented.",
 )
+
+
+def notes(kind: Layout) -> tuple[str, ...]:
+    """How to read a class's table: of its columns only."""
+    return (
+        _SIDE_BY_SIDE,
+        *(_QUALITY if kind.scored else (_NO_QUALITY,)),
+        *_COSTS,
+        *((_DEVICE,) if kind.device_memory else ()),
+        *((_ENERGY.format(kind.boundary),) if kind.boundary else ()),
+        *_REST,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +102,7 @@ class Board:
 def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
     """Classes by family, the one to show first at the front."""
     found: dict[str, list[Board]] = {}
-    groups = grouped(current(snapshot.runs).values(), snapshot.kinds)
+    groups = grouped(current(snapshot.results).values(), snapshot.kinds)
     for group in sorted(groups, key=lambda g: _first(g, groups[g])):
         peers = found.setdefault(group.family, [])
         name = slug(group.family) if not peers else group.name
@@ -80,11 +112,12 @@ def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
 
 
 def _first(group: Group, runs: Sequence[Run]) -> tuple[object, ...]:
-    """Newest protocol, then most methods, published weights, most tokens, one sample at a time."""
+    """Scored, newest protocol, most methods, published weights, most tokens, batch 1."""
     methods = len({run.method for run in runs})
     tokens = max((run.figure("tokens_mean").value or 0.0 for run in runs), default=0.0)
     slow = group.scenario != "stream"
-    return (-group.protocol, -methods, group.embedded, -round(tokens), slow, repr(group))
+    bare = not layout(runs).scored
+    return (bare, -group.protocol, -methods, group.embedded, -round(tokens), slow, repr(group))
 
 
 def pages(snapshot: Snapshot) -> Iterator[Page]:
@@ -141,7 +174,8 @@ def _page(
     parts: list[Choice],
 ) -> Page:
     family = FAMILIES.get(board.group.family, board.group.family)
-    drawn = charts(shown, snapshot, lambda row: f"#{row.id}")
+    kind = layout(board.runs)
+    drawn = charts(shown, snapshot, lambda row: f"#{row.id}") if kind.scored else []
     return Page(
         path=path,
         title=f"{family}: {board.group.place}",
@@ -157,11 +191,14 @@ def _page(
             "parts_of": parts,
             "charts": drawn,
             "legend": legend(shown, snapshot) if drawn else [],
-            "table": table(shown, snapshot, f"{len(shown)} rows: {board.group.place}"),
+            "table": table(shown, snapshot, f"{len(shown)} rows: {board.group.place}", kind),
+            "scored": kind.scored,
+            "no_energy": no_energy(board.runs),
+            "mixed": epochs.mixed(board.runs, snapshot),
             "not_run": not_run(board, snapshot),
             "reasons": reasons(shown),
             "beyond": words.ELSE,
-            "notes": NOTES,
+            "notes": notes(kind),
         },
     )
 
@@ -207,7 +244,9 @@ def not_run(board: Board, snapshot: Snapshot) -> str:
     """Default settings of the family's methods without a run in this class."""
     missing = []
     for name, card in snapshot.methods.items():
-        if card.family != board.group.family or (card.kind == "trained") != board.group.trained:
+        if card.family != board.group.family or card.kind == "control":
+            continue
+        if (card.kind == "trained") != board.group.trained:
             continue
         done = [run.params for run in board.runs if run.method == name]
         open_ = [s for s in card.sweep if not any(s.items() <= d.items() for d in done)]

@@ -9,11 +9,22 @@ from tokonomy.catalog.cards import MethodCard
 from tokonomy.store.metrics import Metric
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import claims, links, words
-from tokonomy_site.board import Figured, Row, charts, figure_cell, rows
+from tokonomy_site.board import Row, layout, rows
+from tokonomy_site.cells import figure_cell
 from tokonomy_site.figures import contains
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, Legend, boards, legend, why_not_faster
-from tokonomy_site.snapshot import Run, Snapshot, current, method_path, run_path, setting, varying
+from tokonomy_site.plots import Figured, charts
+from tokonomy_site.snapshot import (
+    PUBLIC,
+    Run,
+    Snapshot,
+    current,
+    method_path,
+    run_path,
+    setting,
+    varying,
+)
 from tokonomy_site.tables import Cell, Column, Line, Table
 
 MOST_RUNS = 1000  # rows of the table of runs: 300 KiB, well below the 1.5 MiB of a page
@@ -36,11 +47,12 @@ class Place:
 def pages(snapshot: Snapshot) -> Iterator[Page]:
     """A page per method that is installed or was run."""
     peers = [board for found in boards(snapshot).values() for board in found]
-    newest = {run.id for run in current(snapshot.runs).values()}
+    listed = [run for run in snapshot.runs if run.role in PUBLIC]
+    newest = {run.id for run in current(listed).values()}
     by_method: dict[str, list[Run]] = {}
-    for run in snapshot.runs:
+    for run in listed:
         by_method.setdefault(run.method, []).append(run)
-    for method in sorted({*snapshot.methods, *by_method}):
+    for method in snapshot.shown_methods:
         yield _page(method, by_method.get(method, []), peers, newest, snapshot)
 
 
@@ -59,12 +71,16 @@ def _page(
             "sign": snapshot.sign(method),
             "facts": _facts(method, card, snapshot),
             "places": [p for board in peers for p in _place(method, board, snapshot)],
-            "claims": claims.table(card, mine) if card and card.claims else None,
+            "claims": claims.table(card, _results(mine)) if card and card.claims else None,
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
             "runs": _runs(mine, newest, snapshot) if mine else None,
             "left_out": _left_out(mine),
         },
     )
+
+
+def _results(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.role == "result"]
 
 
 def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tuple[str, Cell]]:
@@ -115,7 +131,8 @@ def _to_run(row: Row) -> str:
 
 def _beside(method: str, mine: list[Row], every: list[Row]) -> list[Row]:
     """What a chart of the method shows: its curve, the reference and the two baselines."""
-    if method == "reference" or sum(row.run.status == "ok" for row in mine) < 2:
+    good = [row for row in mine if row.run.status == "ok"]
+    if method == "reference" or len(good) < 2 or not layout(row.run for row in good).scored:
         return []
     others = ("reference", *(b for b in BASELINES if b != method))
     return [row for row in every if row.run.method in others] + mine
@@ -156,7 +173,9 @@ def _sentences(method: str, mine: Sequence[Row], dial: str | None) -> Iterator[s
     if method == "reference":
         yield from _control(good)
         return
-    for baseline in BASELINES:
+    if good and not layout(row.run for row in good).scored:
+        yield "Quality is not applicable here: only costs are compared."
+    for baseline in BASELINES if layout(row.run for row in good).scored else ():
         if baseline != method:
             yield words.tally([_word(row.run, baseline) for row in good], BASELINE_NAMES[baseline])
     for name, curve in curves(good, dial).items():
@@ -221,6 +240,7 @@ def _runs(mine: Sequence[Run], newest: set[str], snapshot: Snapshot) -> Table:
 
 def _line(run: Run, newest: bool, snapshot: Snapshot) -> Line:
     state = "superseded" if not newest else "stale" if snapshot.stale(run) else "current"
+    state = state if run.role == "result" else run.role
     cells = (
         Cell(text=setting(run.params) or "as it is"),
         Cell(text=run.task_ref),

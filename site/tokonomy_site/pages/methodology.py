@@ -7,11 +7,13 @@ from typing import get_args
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.record import Status
-from tokonomy_site import words
-from tokonomy_site.figures import contains, known, ratio, span
+from tokonomy_site import epochs, words
+from tokonomy_site.figures import contains, known, mebibytes, ratio, span
+from tokonomy_site.gaps import unmeasured
 from tokonomy_site.page import Page
-from tokonomy_site.rules import RULES, UNMEASURED
-from tokonomy_site.snapshot import Run, Snapshot, run_path
+from tokonomy_site.rules import RULES
+from tokonomy_site.sections.calibration import shown
+from tokonomy_site.snapshot import Run, Snapshot, run_path, setting
 from tokonomy_site.tables import Cell, text_table
 
 
@@ -23,8 +25,11 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     reasons: list[tuple[str | Cell, ...]] = [
         (Cell(text=code, kind="mono"), sentence) for code, sentence in _codes()
     ]
-    control = [r for r in snapshot.runs if r.method == "reference" and r.status == "ok"]
+    good = [run for run in snapshot.runs if run.status == "ok" and run.role != "scripted"]
+    control = [run for run in good if run.method == "reference"]
     timed = [run for run in control if known(run.figure("latency_ratio"))]
+    planted = [run for run in snapshot.runs if run.role == "control"]
+    played = [run for run in snapshot.runs if run.role == "scripted"]
     yield Page(
         path="methodology.html",
         title="Methodology",
@@ -32,11 +37,15 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
         section="methodology.html",
         values={
             "rules": RULES,
-            "unmeasured": _unmeasured(snapshot),
+            "unmeasured": unmeasured(snapshot),
             "statuses": text_table("Statuses", ("Shown as", "Stored as", "Meaning"), statuses, 2),
             "reasons": text_table("Reason codes", ("Code", "Meaning"), reasons, 1),
             "control": control_sentence(timed),
             "controls": _controls(timed) if timed else None,
+            "calibrations": shown(snapshot.calibrations, (run.id for run in snapshot.runs)),
+            "planted": _listed(planted, "Planted truths") if planted else None,
+            "played": _listed(played, "Runs on scripted devices") if played else None,
+            "epochs": epochs.table(snapshot),
         },
     )
 
@@ -48,9 +57,7 @@ def _codes() -> list[tuple[str, str]]:
     return sorted({**named, "signal-NAME": "The process was ended by the signal named."}.items())
 
 
-def _unmeasured(snapshot: Snapshot) -> list[str]:
-    gpu = any(run.device.startswith("cuda") for run in snapshot.runs)
-    return [item for item in UNMEASURED if not (gpu and item.startswith("GPUs"))]
+MOST = 100  # runs of a table
 
 
 def control_sentence(timed: list[Run]) -> str:
@@ -66,9 +73,9 @@ def control_sentence(timed: list[Run]) -> str:
 
 
 def _controls(timed: list[Run]) -> object:
-    shown = sorted(timed, key=lambda run: run.order, reverse=True)[:100]
+    newest = sorted(timed, key=lambda run: run.order, reverse=True)[:MOST]
     made: list[tuple[str | Cell, ...]] = []
-    for run in shown:
+    for run in newest:
         figure = run.figure("latency_ratio")
         inside = contains(figure, 1.0)
         word = "covers 1" if inside else "no interval" if figure.low is None else "misses 1"
@@ -80,5 +87,24 @@ def _controls(timed: list[Run]) -> object:
             Cell(text=word, kind="bad" if word == "misses 1" else ""),
         ))  # fmt: skip
     heads = ("Started, UTC", "Cell", "Ratio", "95 % interval", "Verdict")
-    caption = f"The reference against itself, newest {len(shown)} of {len(timed)}"
+    caption = f"The reference against itself, newest {len(newest)} of {len(timed)}"
     return text_table(caption, heads, made)
+
+
+def _listed(runs: list[Run], title: str) -> object:
+    """Runs that stand in no table of results, the newest first."""
+    newest = sorted(runs, key=lambda run: run.order, reverse=True)[:MOST]
+    made: list[tuple[str | Cell, ...]] = []
+    for run in newest:
+        figure = run.figure("latency_ratio")
+        memory = run.figure("memory_over_baseline_bytes")
+        made.append((
+            Cell(text=run.started[:16].replace("T", " "), href=run_path(run.id)),
+            f"{run.method} {setting(run.params)}".strip(),
+            f"{run.task_ref}, {run.scenario}, batch {run.batch_size}, {run.device}",
+            words.STATUS[run.status],
+            words.with_span(figure) if known(figure) else "none",
+            mebibytes(memory.value) if memory.value is not None else "none",
+        ))  # fmt: skip
+    heads = ("Started, UTC", "What", "Where", "Status", "Latency ratio", "Memory, MiB rise")
+    return text_table(f"{title}, newest {len(newest)} of {len(runs)}", heads, made)

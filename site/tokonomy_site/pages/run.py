@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tokonomy.measure.reasons import REASONS
 from tokonomy.store.metrics import METRICS, Metric
-from tokonomy.store.record import Measuring, Missing, Quality, Record, Timing, Work
+from tokonomy.store.record import EnergyPlan, Measuring, Quality, Record, Timing, Work
 from tokonomy.store.verdict import BASELINES
-from tokonomy_site import words
-from tokonomy_site.board import explained
+from tokonomy_site import standing, words
+from tokonomy_site.cells import explained
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import count, form_of, known, percent, seconds, significant, span
 from tokonomy_site.groups import group_of
@@ -20,12 +19,9 @@ from tokonomy_site.links import slug
 from tokonomy_site.page import Page
 from tokonomy_site.pages.leaderboard import why_not_faster
 from tokonomy_site.pages.method import BASELINE_NAMES
-from tokonomy_site.scales import Scale, scale
-from tokonomy_site.snapshot import Run, Snapshot, run_path, setting
-
-WIDTH, HEIGHT = 900, 260
-NONE = "none"
-MOST_PAIRS = 1500  # drawn and listed; about 60 KiB
+from tokonomy_site.sections import device, energy, traces
+from tokonomy_site.sections.energy import NONE
+from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, run_path, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +32,6 @@ class Note:
     kind: str = ""
     href: str = ""
     link: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
-    """The latency trace, placed."""
-
-    title: str
-    note: str
-    x: Scale
-    y: Scale
-    method: str
-    reference: str
-    width: int = WIDTH
-    height: int = HEIGHT
 
 
 def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) -> Page:
@@ -71,14 +53,18 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
         values={
             "run": run,
             "method_title": snapshot.title(run.method),
-            "method_file": slug(run.method),
+            "method_href": _method_href(run),
             "setting": setting(run.params),
             "sentence": group_of(run, kinds.get(run.method) == "trained").sentence,
             "verdict": verdict(run, record),
             "notes": list(_notes(run, record, attempts, snapshot)),
             "figures": _figures(run),
-            "trace": _trace(timing) if timing and timing.pairs else None,
-            "pairs": timing.pairs[:MOST_PAIRS] if timing else [],
+            "trace": traces.latency(timing) if timing and timing.pairs else None,
+            "pairs": device.raw(timing, traces.MOST_PAIRS) if timing else (),
+            "spoiled": device.spoiled(record.timing),
+            "execution": device.execution(record, run),
+            "peaks": device.peaks(record.memory),
+            "energy": energy.section(record.energy, run),
             "layers": _layers(record.work) if isinstance(record.work, Work) else [],
             "counted": record.work.samples if isinstance(record.work, Work) else 0,
             "command": _command(record),
@@ -91,6 +77,12 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
     )
 
 
+def _method_href(run: Run) -> str:
+    """The method's page; the methodology where it has none."""
+    known_page = run.role in PUBLIC
+    return f"../method/{slug(run.method)}.html" if known_page else "../methodology.html#straight"
+
+
 def verdict(run: Run, record: Record) -> str:
     """The run in one sentence."""
     if run.status != "ok":
@@ -98,7 +90,12 @@ def verdict(run: Run, record: Record) -> str:
         detail = f" {clean(record.detail)}" if record.detail else ""
         return f"{word[0].upper()}{word[1:]}: {explained(run.reason)}{detail}"
     accuracy, retained = run.figure("accuracy"), run.figure("retained")
-    parts = [f"{percent(accuracy.value or 0.0)} % accuracy"]
+    said = (
+        "quality not applicable"
+        if accuracy.value is None
+        else f"{percent(accuracy.value)} % accuracy"
+    )
+    parts = [said]
     if retained.value is not None:
         parts.append(f"{percent(retained.value)} % of the reference's")
     tokens, speed = run.figure("tokens_kept"), run.figure("speed_up")
@@ -106,10 +103,14 @@ def verdict(run: Run, record: Record) -> str:
         parts.append(f"with {percent(tokens.value)} % of the tokens")
     if speed.value is not None:
         parts.append(f"at {words.with_span(speed)} times the reference's speed")
+    joules = run.figure("energy_ratio")
+    if joules.value is not None:
+        parts.append(f"for {words.with_span(joules)} of the reference's joules")
     sentence = ", ".join(parts) + "."
+    sentence = sentence[0].upper() + sentence[1:]
     if run.method != "reference" and (why := why_not_faster(run)):
         sentence += f" It {why}."
-    for baseline in BASELINES:
+    for baseline in BASELINES if accuracy.value is not None else ():
         sentence += _against(run, baseline)
     return sentence
 
@@ -128,6 +129,10 @@ def _against(run: Run, baseline: str) -> str:
 
 
 def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) -> Iterator[Note]:
+    if run.role != "result":
+        meaning = standing.ROLE_MEANING[run.role]
+        yield Note(text=f"Not a result: {meaning}.", kind="alert",
+                   href="../methodology.html#straight", link="How the ruler is tested")  # fmt: skip
     later = [other for other in attempts if other.order > run.order]
     if later:
         newest = later[-1]
@@ -138,8 +143,8 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
     for flag in record.flags:
         detail = f" {clean(flag.detail)}" if flag.detail else ""
         yield Note(text=f"{flag.code}: {explained(flag.code)}{detail}")
-    for figure in run.figures.values():
-        if warning := _warning(figure):
+    for warning in dict.fromkeys(map(_warning, run.figures.values())):
+        if warning:
             yield Note(text=warning)
 
 
@@ -156,6 +161,7 @@ def _figure(name: str, figure: Metric) -> tuple[str, ...]:
     value = (figure.text or NONE) if figure.value is None else form(figure.value)
     why = f"{figure.reason}: {explained(figure.reason)} " if figure.reason else ""
     why += f"{warning} " if (warning := _warning(figure)) else ""
+    why += f"Boundary: {figure.text}. " if figure.text in words.BOUNDARIES else ""
     counted = NONE if value == NONE else "1 reading"
     if figure.n is not None:
         counted = f"{count(figure.n)} {meaning.counted or ''}".strip()
@@ -164,54 +170,9 @@ def _figure(name: str, figure: Metric) -> tuple[str, ...]:
 
 def _warning(figure: Metric) -> str:
     """What is said of a number besides the number itself; empty where nothing is."""
-    if figure.value is None or not figure.text:
+    if figure.value is None or not figure.text or figure.text in words.BOUNDARIES:
         return ""
     return words.WARNINGS.get(figure.text, figure.text)
-
-
-_STOPS = {
-    "converged": "the interval was narrow enough",
-    "pair-cap": "the cap on pairs was reached",
-    "time-cap": "the cap on time was reached",
-}
-
-
-def _trace(timing: Timing) -> Trace:
-    pairs = timing.pairs[:MOST_PAIRS]
-    method, reference = [p.method_ns / 1e6 for p in pairs], [p.reference_ns / 1e6 for p in pairs]
-    x = scale(
-        [1.0, float(len(pairs))],
-        start=52,
-        end=WIDTH - 10,
-        form=count,
-        bounds=(0.5, len(pairs) + 0.5),
-    )
-    y = scale(method + reference, start=HEIGHT - 38, end=12, form=significant, logs=True)
-    return Trace(
-        title=f"Milliseconds per call of {words.plural(len(pairs), 'pair')}, method and reference",
-        note=_timed(timing),
-        x=x,
-        y=y,
-        method=_dots(method, x, y),
-        reference=_dots(reference, x, y),
-    )
-
-
-def _timed(timing: Timing) -> str:
-    """What the trace shows, how timing ended and what came before it."""
-    every = len(timing.pairs)
-    first = sum(pair.first == "method" for pair in timing.pairs)
-    cut = f"; only the first {count(MOST_PAIRS)} are drawn and listed" if every > MOST_PAIRS else ""
-    return (
-        f"Round, blue: the method; square, orange: the reference. {words.plural(every, 'pair')}"
-        f"{cut}; the method went first in {count(first)}. Timing ended: {_STOPS[timing.stop]}. "
-        f"Before it, {words.plural(timing.warmup_calls, 'warm-up call')} of each arm "
-        f"({seconds(timing.warmup_s)})."
-    )
-
-
-def _dots(values: Sequence[float], x: Scale, y: Scale) -> str:
-    return "".join(f"M{x.place(i):g} {y.place(v):g}h0" for i, v in enumerate(values, 1))
 
 
 def _layers(work: Work) -> list[tuple[str, ...]]:
@@ -239,9 +200,13 @@ def _command(record: Record) -> str:
     said += ["--task", cell.task.ref, "--model", cell.model.ref]
     said += ["--scenario", f"{cell.scenario}{batch}", "--device", cell.device]
     said += ["--precision", cell.precision, "--seed", str(cell.seed)]
+    said += ["--mode", cell.mode] if cell.mode != "eager" else []
+    if cell.measuring.energy == EnergyPlan():
+        said.append("--energy")
     usual = Measuring().model_dump()
+    usual["energy"] = EnergyPlan().model_dump()
     for name, value in cell.measuring.model_dump().items():
-        if value != usual[name]:
+        if value is not None and value != usual[name]:
             said += ["--measure", f"{name}={json.dumps(value)}"]
     return " ".join(shlex.quote(clean(word)) for word in (*said, "--fresh"))
 
@@ -279,7 +244,6 @@ def _provenance(record: Record) -> list[tuple[str, str]]:
         "Hardware": _joined(machine.hardware),
         "State before": _joined(machine.before),
         "State after": _joined(machine.after),
-        "Energy": _missing(record.energy),
     }
     return [(name, clean(text)) for name, text in found.items()]
 
@@ -289,10 +253,6 @@ def _joined(values: Mapping[str, object]) -> str:
         f"{name} {'not known' if value is None else value}"
         for name, value in sorted(values.items())
     )
-
-
-def _missing(part: Missing) -> str:
-    return f"{part.reason}: {REASONS.get(part.reason, part.detail or 'no further detail')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

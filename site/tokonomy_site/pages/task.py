@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tokonomy.catalog.cards import TaskCard
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import samples, words
-from tokonomy_site.board import figure_cell
+from tokonomy_site.cells import figure_cell
 from tokonomy_site.figures import known, percent, span
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
@@ -19,9 +19,9 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     """A page per task that is installed or was run."""
     peers = [board for found in boards(snapshot).values() for board in found]
     cards = {name: card for name, card in snapshot.tasks.items() if not card.parameters}
-    refs = {*cards, *(run.task_ref for run in snapshot.runs)}
+    refs = {*cards, *(run.task_ref for run in snapshot.results)}
     for ref in sorted(refs):
-        runs = [run for run in snapshot.runs if run.task_ref == ref]
+        runs = [run for run in snapshot.results if run.task_ref == ref]
         yield _page(ref, runs, [b for b in peers if b.group.task == ref], snapshot)
 
 

@@ -1,0 +1,106 @@
+"""Cells of a table of results: a figure with its interval, or a word for why there is none.
+
+A word leads to the run, where the reason stands in full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tokonomy.measure.reasons import REASONS
+from tokonomy.store.metrics import Metric
+from tokonomy.store.record import UNSCORED
+from tokonomy.store.verdict import BASELINES
+from tokonomy_site.figures import form_of, mebibytes, probability, span
+from tokonomy_site.snapshot import Run, run_path
+from tokonomy_site.tables import Cell
+from tokonomy_site.words import DERIVED, STATUS
+
+CAPPED = "\u2020"  # beside an interval whose timing stopped at a cap
+DOUBTED = "\u2021"  # beside energy that carries a flag
+ROOT = "../"  # of every page that shows a board
+
+TIMES = frozenset({"speed_up", "latency_ratio"})
+"""Figures whose interval is what timing stopped by."""
+
+DOUBTS = frozenset({"power-disagrees", "no-steady-temperature"})
+"""Flags that a reader of a run's energy must know."""
+
+_SHORT = {
+    "no-samples": "no samples",
+    "not-asked": "not asked",
+    UNSCORED: "not applicable",
+    "throughput-disagrees": "withheld",
+    "too-few-ticks": "withheld",
+    "not-computable": "withheld",
+    "no-device-memory": "not a GPU",
+}
+
+
+def figure_cell(run: Run, name: str, spans: bool = True) -> Cell:
+    """A figure with its interval, or the word for why there is none, which leads to the run."""
+    figure = run.figure(name)
+    form, _ = form_of(name)
+    if run.status != "ok" or figure.value is None:
+        word = STATUS[run.status] if run.status != "ok" else absent(figure)
+        return Cell(text=word, href=ROOT + run_path(run.id), kind="soft")
+    sub = span(figure, form) if spans else ""
+    return Cell(text=form(figure.value), sub=sub + mark(run, name))
+
+
+def mark(run: Run, name: str) -> str:
+    """The sign beside a figure that must not stand alone; empty where it may."""
+    if name in TIMES and "unconverged" in run.flags:
+        return CAPPED
+    return DOUBTED if name.startswith("energy") and DOUBTS & set(run.flags) else ""
+
+
+def absent(figure: Metric) -> str:
+    """A word or two in place of a figure that a good run lacks."""
+    return _SHORT.get(figure.reason or "", "not measured")
+
+
+def tokens_cell(run: Run) -> Cell:
+    """Tokens kept, and below what happened to them."""
+    cell = figure_cell(run, "tokens_kept", spans=False)
+    return replace(cell, sub=run.effect) if run.effect else cell
+
+
+def energy_cell(run: Run, name: str, boundary: str) -> Cell:
+    """Energy, where it is of the same boundary as the rest of its column."""
+    if run.status == "ok" and run.boundary not in ("", boundary):
+        return Cell(text="other boundary", href=ROOT + run_path(run.id), kind="soft")
+    return figure_cell(run, name)
+
+
+def device_memory_cell(run: Run) -> Cell:
+    """What the driver counted at most, and below what tensors took of it."""
+    cell = figure_cell(run, "device_peak_bytes", spans=False)
+    taken = run.figure("allocated_peak_bytes").value
+    return cell if taken is None else replace(cell, sub=f"tensors {mebibytes(taken)}")
+
+
+def verdict_cell(run: Run, baseline: str) -> Cell:
+    """How a run compares with a baseline at equal tokens."""
+    if run.method in ("reference", baseline):
+        return Cell(text="baseline" if run.method == baseline else "reference", kind="soft")
+    verdict = run.verdicts.get(baseline)
+    if verdict is None:
+        return Cell(
+            text=STATUS[run.status] if run.status != "ok" else "not comparable", kind="soft"
+        )
+    kind = {"beats": "good", "loses": "bad"}.get(verdict.word, "soft")
+    sub = verdict.why if verdict.word == "not comparable" else ""
+    sub = probability(verdict.p) if verdict.p is not None else sub
+    return Cell(text=verdict.word, sub=sub, kind=kind)
+
+
+def verdict_cells(run: Run) -> tuple[Cell, ...]:
+    """One for each baseline."""
+    return tuple(verdict_cell(run, baseline) for baseline in BASELINES)
+
+
+def explained(code: str | None) -> str:
+    """A reason code as a sentence."""
+    known_codes = {**REASONS, **DERIVED}
+    return known_codes.get(code or "") or f"Reason given: {code or 'none'}."

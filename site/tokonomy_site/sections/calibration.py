@@ -1,0 +1,239 @@
+"""How straight the ruler was found to be: calibration records as tables.
+
+Simulated and measured findings stand apart, each under a heading that says which it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tokonomy.store.calibration import Calibration, Finding
+from tokonomy_site.environment import clean
+from tokonomy_site.figures import percent, ratio, significant
+from tokonomy_site.snapshot import run_path
+from tokonomy_site.standing import simulated_device
+from tokonomy_site.tables import Cell, Column, Line, Table
+from tokonomy_site.words import plural
+
+MOST_RUNS = 12  # sessions that a calibration links to; all are in its record
+
+TITLES = {
+    "coverage": "Intervals that cover the truth",
+    "false-alarms": "A difference called where there is none",
+    "power": "Planted slow-down found",
+    "found-2-percent": "Slow-down of 2 % found",
+    "planted-ratio": "Ratio measured where one is planted",
+    "failed": "Sessions that left no interval",
+    "converged": "Sessions whose interval became as narrow as asked",
+    "autocorrelation-flagged": "Sessions flagged as autocorrelated",
+    "pairs": "Pairs that a session took",
+    "memory-error": "Memory measured minus memory planted",
+    "energy-within-bound": "Windows of energy off by no more than their stated bound",
+    "energy-error-of-bound": "Largest error of a window over its stated bound",
+    "sentinel-latency": "Latency of a sentinel",
+    "epoch": "Epoch of the device class, from 1",
+}
+"""What a finding is, by name; one that is not here goes by its name."""
+
+_PLAIN = frozenset({"planted-ratio", "epoch", "energy-error-of-bound"})  # unit 1, and no share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A run that stands behind a calibration."""
+
+    title: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One calibration record.
+
+    Attributes:
+        title: Begins with "Simulated" or "Measured".
+        simulated: Whether nothing in it was measured.
+        lead: How much was asked and met, in a sentence.
+        summary: A row for each kind of finding.
+        table: Every finding.
+        facts: When, with what, how it was called.
+        links: Runs behind it, the first some.
+        runs: How many there are, and how many of them are here.
+        file: The record itself.
+    """
+
+    title: str
+    simulated: bool
+    lead: str
+    summary: Table
+    table: Table
+    facts: tuple[tuple[str, str], ...]
+    links: tuple[Link, ...]
+    runs: str
+    file: str
+
+
+def shown(records: Mapping[str, Calibration], present: Iterable[str]) -> list[Shown]:
+    """Calibrations in the order of the page: measured first, newest first.
+
+    Args:
+        records: By the path that they are downloaded from.
+        present: Ids of the runs in the snapshot.
+    """
+    here = frozenset(present)
+    newest = sorted(records.items(), key=lambda item: (item[1].made, item[0]), reverse=True)
+    made = [_shown(path, record, here) for path, record in newest]
+    return sorted(made, key=lambda each: each.simulated)
+
+
+def _shown(path: str, record: Calibration, here: frozenset[str]) -> Shown:
+    device = record.device_class or "a device that is not named"
+    simulated = record.kind == "simulated" or simulated_device(device)
+    where = f" on {clean(device)}" if record.kind == "measured" else ""
+    title = f"{'Simulated' if simulated else 'Measured'}{where}, {record.made[:10]}"
+    known = [run for run in record.runs if run in here]
+    return Shown(
+        title=title,
+        simulated=simulated,
+        lead=_lead(record.findings, simulated),
+        summary=_summary(record.findings, title),
+        table=_table(record.findings, title),
+        facts=tuple(_facts(record)),
+        links=tuple(Link(title=run[:8], href=run_path(run)) for run in known[:MOST_RUNS]),
+        runs=_runs(record.runs, known),
+        file=path,
+    )
+
+
+def _lead(findings: Sequence[Finding], simulated: bool) -> str:
+    met = [finding.met for finding in findings if finding.met is not None]
+    kind = "Simulated: synthetic experiments, nothing here was measured on a machine. "
+    asked = f"Of {plural(len(met), 'figure')} with a target, {sum(met)} met it."
+    return (kind if simulated else "") + (asked if met else "No figure of it has a target.")
+
+
+def _runs(every: Sequence[str], known: Sequence[str]) -> str:
+    if not every:
+        return "no runs: experiments in memory"
+    listed = f"; the first {MOST_RUNS} are listed" if len(known) > MOST_RUNS else ""
+    return f"{plural(len(every), 'run')}, {len(known)} of them in this snapshot{listed}"
+
+
+def _facts(record: Calibration) -> Iterator[tuple[str, str]]:
+    harness = record.harness
+    dirty = {True: "changed since", False: "as committed", None: "not known"}[harness.dirty]
+    yield "Made", record.made
+    yield "Harness", f"{harness.version}, commit {harness.commit or 'not known'} ({dirty})"
+    settings = json.dumps(record.settings, sort_keys=True, ensure_ascii=False)
+    yield "Settings", clean(settings)
+
+
+def write(value: float, finding: Finding) -> str:
+    """A figure in its unit: a share as per cent, bytes as KiB.
+
+    >>> from tokonomy.store.calibration import Finding
+    >>> found = Finding(name="pairs", setting="", unit="pairs", value=40, low=None, high=None, n=9)
+    >>> write(40, found)
+    '40.0 pairs'
+    """
+    if finding.unit == "1":
+        return ratio(value) if finding.name in _PLAIN else f"{percent(value)} %"
+    if finding.unit == "B":
+        return f"{significant(value / 2**10)} KiB"
+    return f"{significant(value)} {clean(finding.unit)}"
+
+
+def _interval(finding: Finding) -> str:
+    if finding.low is None or finding.high is None:
+        return "none"
+    return f"{write(finding.low, finding)} to {write(finding.high, finding)}"
+
+
+def _asked(finding: Finding) -> str:
+    least, most = finding.least, finding.most
+    if least is not None and most is not None:
+        return f"{write(least, finding)} to {write(most, finding)}"
+    if least is not None:
+        return f"at least {write(least, finding)}"
+    return "nothing" if most is None else f"at most {write(most, finding)}"
+
+
+def _met(met: bool | None) -> Cell:
+    if met is None:
+        return Cell(text="nothing asked", kind="soft")
+    return Cell(text="met" if met else "not met", kind="good" if met else "bad")
+
+
+COLUMNS = (
+    Column(name="Finding", words=True),
+    Column(name="Under what", words=True, wide=True),
+    Column(name="Value"),
+    Column(name="95 % interval"),
+    Column(name="n"),
+    Column(name="Asked", words=True),
+    Column(name="Met", words=True),
+)
+
+
+def _table(findings: Sequence[Finding], title: str) -> Table:
+    lines = tuple(
+        Line(
+            cells=(
+                Cell(text=_title(finding.name)),
+                Cell(text=clean(finding.setting)),
+                Cell(text=write(finding.value, finding)),
+                Cell(text=_interval(finding)),
+                Cell(text=f"{finding.n:,}"),
+                Cell(text=_asked(finding)),
+                _met(finding.met),
+            )
+        )
+        for finding in findings
+    )
+    return Table(caption=f"Every finding. {title}", columns=COLUMNS, lines=lines)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, clean(name))
+
+
+SUMMARY = (
+    Column(name="Finding", words=True),
+    Column(name="Settings"),
+    Column(name="Lowest"),
+    Column(name="Highest"),
+    Column(name="n"),
+    Column(name="Asked", words=True),
+    Column(name="Met", words=True),
+)
+
+
+def _summary(findings: Sequence[Finding], title: str) -> Table:
+    """One row for the findings of one name, unit and target."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for each in findings:
+        groups.setdefault((each.name, each.unit, each.least, each.most), []).append(each)
+    lines = tuple(Line(cells=_together(group)) for group in groups.values())
+    return Table(caption=f"Summary. {title}", columns=SUMMARY, lines=lines)
+
+
+def _together(group: Sequence[Finding]) -> tuple[Cell, ...]:
+    first = group[0]
+    values = [each.value for each in group]
+    met = sum(each.met is True for each in group)
+    if first.met is None or len(group) == 1:
+        word = _met(first.met)
+    else:
+        kind = "good" if met == len(group) else "bad"
+        word = Cell(text=f"met in {met} of {len(group)}", kind=kind)
+    return (
+        Cell(text=_title(first.name)),
+        Cell(text=str(len(group))),
+        Cell(text=write(min(values), first)),
+        Cell(text=write(max(values), first)),
+        Cell(text=f"{sum(each.n for each in group):,}"),
+        Cell(text=_asked(first)),
+        word,
+    )
