@@ -1,7 +1,7 @@
 """GPUs for tests: a scripted driver behind the real binding, on a clock that tests move."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +43,11 @@ def told(gpu: Gpu) -> resolve.Told:
     return resolve.Told(uuid=gpu.uuid.removeprefix("GPU-"), pci_bus_id=gpu.pci)
 
 
+def passing(clock: FakeClock) -> Callable[[float], None]:
+    """Waiting on a clock that is moved."""
+    return lambda seconds: clock.advance(round(seconds * SECOND))
+
+
 @contextmanager
 def opened(
     profile: Profile,
@@ -58,12 +63,8 @@ def opened(
         clock.advance(round(at_s * SECOND))
         target = devices.target(0, told(profile.gpus[number]))
         bench: Bench
-
-        def wait(seconds: float) -> None:
-            clock.advance(round(seconds * SECOND))
-
         quiet = CpuTelemetry(root=Path("/nonexistent"))
-        gpu = GpuTelemetry(target, own, lambda: bench.touched, quiet, wait)
+        gpu = GpuTelemetry(target, own, lambda: bench.touched, quiet, passing(clock))
         bench = Bench(gpu, clock)
         with gpu:
             yield bench

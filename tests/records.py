@@ -5,6 +5,7 @@ No figure here was measured. A record is a pure function of its arguments.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tokonomy.store.calibration import Calibration
 from tokonomy.store.record import Record, cell_key, content_hash
 
 METHODS: dict[str, str] = {
@@ -300,3 +302,123 @@ def build_store(path: Path, n: int, seed: int = 0, **changes: Any) -> Path:
     with open_store(path) as store:
         store.add_all(make_records(n, seed, **changes))
     return path
+
+
+def make_energy(
+    method_j: float = 0.8,
+    reference_j: float = 1.0,
+    *,
+    boundary: str = "board",
+    trials: int = 5,
+    batch_size: int = 1,
+    **fields: Any,
+) -> dict[str, Any]:
+    """The energy of a record: windows of 5 s at 200 W, a trace, one spoiled window.
+
+    Args:
+        method_j: Joules per sample of the method, give or take 1 %.
+        reference_j: The same of the reference.
+        boundary: What the joules are of.
+        trials: Windows of each arm.
+        batch_size: Samples in a call.
+        fields: Fields to replace.
+    """
+    rng = np.random.default_rng(int(1e6 * method_j) + trials)
+    windows = []
+    for arm, joules in (("method", method_j), ("reference", reference_j)) * trials:
+        energy_uj = 1_000_000_000 + int(rng.integers(10_000_000))
+        calls = energy_uj / (joules * 1e6 * batch_size) * float(rng.normal(1, 0.003))
+        windows.append({
+            "arm": arm, "calls": calls, "span_ns": 5_000_000_000, "energy_uj": energy_uj,
+            "ticks": 50, "bound": 0.004, "integrated_uj": int(energy_uj * 1.01),
+            "temperature_c": [61.0, 62.0],
+        })  # fmt: skip
+    at = [100.0 * i for i in range(300)]
+    low = [70.0 if i < 60 or i > 250 else 180.0 + i % 9 for i in range(300)]
+    return {
+        "meter": "nvml-total-energy",
+        "boundary": boundary,
+        "device": "GPU-00000000-made-up",
+        "batch_size": batch_size,
+        "tick_ms": 100.0,
+        "read_us": 40.0,
+        "trials": windows,
+        "spoiled": [{"code": "throttled", "detail": "method: made-up heat"}],
+        "idle_before": {"seconds": 10.0, "power_w": 70.0},
+        "idle_after": {"reason": "foreign-process", "detail": "made up"},
+        "trace": {
+            "source": f"instantaneous power, {boundary}",
+            "samples": 3000,
+            "at_ms": at,
+            "low_w": low,
+            "high_w": [watts + 20 for watts in low],
+        },
+    } | fields
+
+
+def make_gpu_record(
+    *, energy: dict[str, Any] | None = None, spoiled: int = 2, **given: Any
+) -> Record:
+    """A record of a made-up GPU, with energy, device events, four peaks and spoiled pairs.
+
+    Args:
+        energy: Its energy; made from the latency ratio or ``keep`` where left out.
+        spoiled: Pairs that were made again.
+        given: As for ``make_record``.
+    """
+    cell = {
+        "device": "cuda:0",
+        "device_class": "cuda: Example GPU",
+        **(given.pop("cell", None) or {}),
+    }
+    document = make_record(cell=cell, **given).model_dump(mode="json")
+    if document["status"] == "ok":
+        share = given.get("latency_ratio") or 0.2 + 0.8 * given.get("keep", 0.7)
+        share = 1.0 if given.get("method") == "reference" else share
+        size = document["cell"]["batch_size"]
+        document["energy"] = energy or make_energy(share, 1.0, batch_size=size)
+        _on_device(document, spoiled)
+    return Record.model_validate_json(json.dumps(document))
+
+
+def _on_device(document: dict[str, Any], spoiled: int) -> None:
+    """Put in what only a GPU has."""
+    timing, peak = document["timing"], document["memory"]["peak_bytes"]
+    timing["device_ns"] = {
+        arm: [int(pair[f"{arm}_ns"] * 0.8) for pair in timing["pairs"]]
+        for arm in ("method", "reference")
+    }
+    away = [pair | {"method_ns": 1} for pair in timing["pairs"][:spoiled]]
+    timing["spoiled"] = [{"cause": "throttled", "detail": "made-up heat", "pairs": away}]
+    for name, share in (("allocated", 0.3), ("reserved", 0.5), ("device", 2.0)):
+        document["memory"][name] = {
+            "peak_bytes": int(peak * share),
+            "baseline_bytes": int(peak * share * 0.9),
+            "source": f"made-up {name}",
+        }
+
+
+def make_calibration(
+    kind: str = "measured", device_class: str | None = "cpu: made-up CPU x2", **fields: Any
+) -> Calibration:
+    """A calibration record with a figure that met its target, one that did not and a free one."""
+    findings = [
+        {"name": "coverage", "setting": "reference against itself", "unit": "1", "value": 0.95,
+         "low": 0.89, "high": 0.98, "n": 100, "least": 0.9, "most": 0.99},
+        {"name": "power", "setting": "planted slow-down of 2 %", "unit": "1", "value": 0.5,
+         "low": 0.3, "high": 0.7, "n": 20, "least": 0.95},
+        {"name": "memory-error", "setting": "planted memory", "unit": "B", "value": -4096.0,
+         "low": None, "high": None, "n": 20},
+    ]  # fmt: skip
+    return Calibration.model_validate({
+        "schema_version": 1,
+        "kind": kind,
+        "made": "2026-02-01T00:00:00Z",
+        "device_class": device_class if kind == "measured" else None,
+        "harness": {"version": "0.1.0", "commit": "0" * 40, "dirty": False, "protocol": 1,
+                    "argv": ["calibrate"]},
+        "machine": None,
+        "settings": {"sessions": 100, "seed": 0},
+        "findings": findings,
+        "runs": [],
+    } | fields)  # fmt: skip

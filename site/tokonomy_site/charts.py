@@ -112,8 +112,8 @@ class Chart:
 
 #: How a point stands to the front if the truth may lie anywhere in its intervals: ring and words.
 STANDS = {
-    "on": ("ron", "; on the front wherever the truth lies in the intervals"),
-    "possibly": ("rmay", "; may be on the front, given the intervals"),
+    "on": ("ron", "; on the front for certain"),
+    "possibly": ("rmay", "; may be on the front"),
     "beaten": ("", ""),
 }
 
@@ -217,18 +217,23 @@ def chart(
     x_bounds: tuple[float, float] | None = None,
     width: int = WIDTH,
     height: int = HEIGHT,
+    others: Iterable[Point] = (),
 ) -> Chart | None:
-    """Place ``points``; None where fewer than two have both figures."""
+    """Place ``points``; None where fewer than two have both figures.
+
+    ``others`` are of the same class and not drawn; the front is that of all of them.
+    """
     usable = [p for p in points if known(p.x) and known(p.y)]
     if len(usable) < 2:
         return None
-    across = _ends(p.x for p in usable) + ([1.0] if one else [])
+    every = usable + [p for p in others if known(p.x) and known(p.y)]
+    across = _ends(p.x for p in every) + ([1.0] if one else [])
     x = scale(across, start=_LEFT, end=width - _RIGHT, form=x_form, bounds=x_bounds, logs=logs)
-    up = _ends(p.y for p in usable)
+    up = _ends(p.y for p in every)
     y = scale(up, start=height - _BOTTOM, end=_TOP, form=y_form, bounds=(0.0, 1.0))
     marks: dict[str, list[Mark]] = {}
     placed: dict[int, Mark] = {}
-    places = stands(usable)
+    places = stands(every)
     for p in usable:
         ring, said = STANDS[places.get(id(p), "beaten")]
         mark = Mark(
@@ -241,7 +246,7 @@ def chart(
         )
         marks.setdefault(p.series, []).append(mark)
         placed[id(p)] = mark
-    best = front(usable)
+    best = front(every)
     return Chart(
         title=title,
         x=x,
@@ -251,7 +256,9 @@ def chart(
         marks=marks,
         paths={s: _path(m) for s, m in marks.items() if joined and len(m) > 1},
         front=_steps(best, x, y),
-        labels=_labels([placed[id(p)] for p in best], list(placed.values()), width),
+        labels=_labels(
+            [placed[id(p)] for p in best if id(p) in placed], list(placed.values()), width
+        ),
         one=x.place(1.0) if one else None,
         width=width,
         height=height,

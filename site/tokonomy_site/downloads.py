@@ -81,7 +81,8 @@ def plain(text: object) -> str:
 _IDENTITY = (
     "id", "key", "started", "status", "reason", "family", "method", "seed", "source_hash", "task",
     "task_ref", "split", "samples", "data_hash", "model", "model_ref", "weights_hash", "embedded",
-    "device", "precision", "scenario", "batch_size", "mode", "threads", "protocol", "version",
+    "device", "device_class", "precision", "scenario", "batch_size", "mode", "threads",
+    "protocol", "version", "role", "boundary",
 )  # fmt: skip
 
 

@@ -31,6 +31,6 @@ def mixed(runs: Iterable[Run], snapshot: Snapshot) -> str:
         return ""
     return (
         f"These rows come from {plural(len(found), 'epoch')} of their device class: in between, "
-        "the reference's own latency shifted. Speed-ups and ratios were each taken within one run and "
-        "stand; latencies and joules of rows of different epochs do not compare."
+        "the reference's own latency shifted. Speed-ups and ratios were each taken within one run "
+        "and stand; latencies and joules of rows of different epochs do not compare."
     )

@@ -108,6 +108,8 @@ def form_of(name: str) -> tuple[Form, str]:
     """How a figure is written, and the unit it is then in."""
     if name in SHARES:
         return percent, "%"
+    if name == "energy_ratio":  # intervals of a tenth of a percent are usual
+        return significant, ""
     if name == "accuracy_drop_p":
         return _plain_probability, ""
     return _BY_UNIT.get(METRICS[name].unit if name in METRICS else "", (significant, ""))

@@ -121,7 +121,7 @@ _SPECS = (
         title="Accuracy and tokens",
         axis="tokens kept, %",
         note="Tokens that the blocks' MLPs worked on, counted by the harness, as a share of the "
-        "reference's.",
+        "reference's; line and rings as for time.",
         relative=False,
     ),
     _Spec(
@@ -140,16 +140,23 @@ def charts(
     only: str | None = None,
     place: str = "",
     curves: Mapping[str, str] | None = None,
+    every: Sequence[Row] = (),
 ) -> list[Figured]:
     """Accuracy against time, tokens and energy, in that order; what cannot be drawn is left out.
 
-    Energy is drawn of one boundary alone, that of the class's column.
+    Energy is drawn of one boundary alone, that of the class's column. Fronts are those of
+    ``every``, the rows of the whole class, of which ``shown`` are drawn.
     """
-    boundary = layout(row.run for row in shown).boundary
+    boundary = layout(row.run for row in every or shown).boundary
+    ids = {row.id for row in shown}
+    rest = [row for row in every if row.id not in ids]
     made = []
     for spec in _SPECS:
         joules = spec.cost == "energy_ratio"
-        drawn = [row for row in shown if not joules or row.run.boundary == boundary]
+        drawn, undrawn = (
+            [row for row in some if not joules or row.run.boundary == boundary]
+            for some in (shown, rest)
+        )
         picture = chart(
             points(drawn, snapshot, spec.cost, href, only, curves),
             title=f"{spec.title}: {place}" if place else spec.title,
@@ -161,6 +168,7 @@ def charts(
             one=spec.relative,
             joined=only is not None,
             x_bounds=None if spec.relative else (0.0, 1.02),
+            others=points(undrawn, snapshot, spec.cost, href),
         )
         if picture:
             made.append(Figured(title=spec.title, note=spec.note, chart=picture))

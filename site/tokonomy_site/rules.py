@@ -102,8 +102,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "The ratio is the geometric mean over windows measured next to each other, so drift "
             "cancels. Intervals are over windows.",
             f"Calls in the energy pass must take as long as in the latency pass, within "
-            f"{100 * protocol.THROUGHPUT:.0f} % or the interval of the latter; otherwise the joules "
-            "are of other work and are withheld.",
+            f"{100 * protocol.THROUGHPUT:.0f} % or the interval of the latter; otherwise the "
+            "joules are of other work and are withheld.",
             "Instantaneous power, integrated over the same windows, is held against the counter: "
             f"the difference is stored, and flagged beyond {100 * protocol.RESIDUAL:.0f} %.",
             f"Both arms run until the temperature stands (at most {_PLAN.settle_s:g} s); windows "

@@ -1,10 +1,11 @@
 """Time until the ratio of two arms is known to a percent, on the embedded ViT of the digits.
 
-``paired`` is the harness's own way: ABBA blocks until the 95 % interval of the pair ratio is narrow.
-``fixed`` is the usual one: so many calls of one arm, then as many of the other, here with the number
-doubled until the interval of the ratio of medians is as narrow. The arms are one and the same
-model, so ``off`` in ``extra_info`` is how far the answer is from the truth; an interval that is
-narrow and does not hold 1 (``covers``) was had quickly and is worth nothing.
+``paired`` is the harness's own way: ABBA blocks until the 95 % interval of the pair ratio is
+narrow. ``fixed`` is the usual one: so many calls of one arm, then as many of the other, here with
+the number doubled until the interval of the ratio of medians is as narrow. Both give up after 20
+seconds. The arms are one and the same model, so ``off`` in ``extra_info`` is how far the answer is
+from the truth; an interval that is narrow and does not hold 1 (``covers``) was had quickly and is
+worth nothing.
 """
 
 from __future__ import annotations
@@ -112,11 +113,11 @@ def test_time_to_a_percent(
     way: Callable[..., Answer], arms: tuple[Any, Any, list[Any]], benchmark: BenchmarkFixture
 ) -> None:
     answers: list[Answer] = []
-    benchmark.pedantic(lambda: answers.append(way(*arms)), rounds=5, warmup_rounds=0)
+    benchmark.pedantic(lambda: answers.append(way(*arms)), rounds=3, warmup_rounds=0)
     benchmark.extra_info |= {
         "calls": [found.calls for found in answers],
         "half_width": [round(found.width, 5) for found in answers],
         "off": [round(abs(found.value - 1), 5) for found in answers],
         "covers": sum(found.low <= 1 <= found.high for found in answers),
     }
-    assert all(found.calls >= FIRST - 5 for found in answers)
+    assert all(found.low <= found.value <= found.high for found in answers)

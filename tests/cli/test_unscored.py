@@ -26,4 +26,4 @@ def test_costs_are_shown_and_no_verdict_is_given(tmp_path: Path) -> None:
     compared = CliRunner().invoke(compare, [first, second, "--db", str(place)])
     assert compared.exit_code == 0, compared.output
     assert "accuracy, second minus first: not comparable (no-quality)" in compared.output
-    assert "latency, second over first: 1." in compared.output or "0." in compared.output
+    assert "latency, second over first: not comparable" not in compared.output

@@ -161,6 +161,7 @@ def test_joules_of_both_arms() -> None:
         assert idle.power_w == pytest.approx(200, rel=0.1)
     assert found.trace is not None
     assert max(found.trace.high_w) == pytest.approx(200, rel=0.01)
+    assert not [t for t in threading.enumerate() if t.name == "energy-sampler"]
     assert {trial.temperature_c for trial in found.trials} == {(50.0, 50.0)}
     assert flags(found) == []
 
@@ -193,11 +194,6 @@ def _true_tick(counter: PowerCounter, seen: windows.Tick) -> int:
         at += counter.tick_ns
         assert at <= seen.high_ns
     return at
-
-
-def test_the_thread_ends_with_the_window() -> None:
-    measured(MadeUp())
-    assert not [t for t in threading.enumerate() if t.name == "energy-sampler"]
 
 
 def test_arms_take_turns_in_drawn_order() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import tokonomy
 from tokonomy.measure import environment
-from tokonomy.measure.energy import NoMeter
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.record import Machine
@@ -45,12 +44,6 @@ def test_the_command_line_keeps_private_folders_to_itself() -> None:
 def test_a_device_class_names_processor_and_cores() -> None:
     assert environment.device_class("cpu").startswith("cpu: ")
     assert environment.device_class("cpu").endswith(f"x{environment.cores()}")
-
-
-def test_there_is_no_energy_without_a_meter() -> None:
-    ran: list[int] = []
-    assert NoMeter().measure(lambda: ran.append(1)).reason == "no-energy-meter"
-    assert ran == []
 
 
 def codes() -> set[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gpus import KINDS, SECOND, one, opened
+from gpus import KINDS, SECOND, one, opened, passing
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import probe
 from tokonomy.measure.clock import FakeClock
@@ -47,18 +47,18 @@ class Steps:
 )
 def test_period_and_cost_are_found_to_two_reads(tick_ms: int, cost_us: int) -> None:
     clock = FakeClock()
-    found = probe.ticking(Steps(clock, tick_ms * 10**6, cost_us * 1000), clock)
+    found = probe.ticking(Steps(clock, tick_ms * 10**6, cost_us * 1000), clock, passing(clock))
     assert isinstance(found.tick_ms, float)
-    assert abs(found.tick_ms - tick_ms) <= 2 * cost_us / 1e3
+    assert abs(found.tick_ms - tick_ms) <= 2 * (cost_us + 200) / 1e3
     assert found.read_us == cost_us
     assert 3 <= found.gaps <= 9
-    assert clock.now() <= 1.5 * SECOND + cost_us * 1000
+    assert clock.now() <= 1.5 * SECOND + cost_us * 1000 + 200_000
 
 
 @pytest.mark.parametrize("step_uj", [0, 1])
 def test_a_counter_that_hardly_moves_has_no_period_and_still_a_cost(step_uj: int) -> None:
     clock = FakeClock()
-    found = probe.ticking(Steps(clock, SECOND, 2_000_000, step_uj), clock)
+    found = probe.ticking(Steps(clock, SECOND, 2_000_000, step_uj), clock, passing(clock))
     assert isinstance(found.tick_ms, Missing)
     assert found.tick_ms.reason == "too-few-ticks"
     assert found.tick_ms.reason in REASONS
@@ -68,9 +68,9 @@ def test_a_counter_that_hardly_moves_has_no_period_and_still_a_cost(step_uj: int
 
 def test_a_read_longer_than_the_whole_look_ends_it() -> None:
     clock = FakeClock()
-    found = probe.ticking(Steps(clock, SECOND, 2 * SECOND), clock)
+    found = probe.ticking(Steps(clock, SECOND, 2 * SECOND), clock, passing(clock))
     assert isinstance(found.tick_ms, Missing)
-    assert clock.now() == 2 * SECOND
+    assert 2 * SECOND <= clock.now() < 2.001 * SECOND
 
 
 def test_a_counter_that_fails_gives_its_reason_and_a_lost_device_raises() -> None:

@@ -60,9 +60,7 @@ def names(value: str | None, gpus: tuple[Gpu, ...] = ALIKE, **more: str) -> list
         ("MIG-1111", ()),
     ],
 )
-def test_the_variable_is_read_as_cuda_reads_it(
-    value: str | None, found: tuple[Gpu, ...]
-) -> None:
+def test_the_variable_is_read_as_cuda_reads_it(value: str | None, found: tuple[Gpu, ...]) -> None:
     assert names(value) == [gpu.uuid for gpu in found]
     assert names(value, **BUS) == [gpu.uuid for gpu in found]
 
@@ -121,20 +119,13 @@ def test_an_ordinal_beyond_the_list_is_refused() -> None:
         resolve.resolve(1, ALIKE, {"CUDA_VISIBLE_DEVICES": "GPU-cc"})
 
 
-entries = st.one_of(
-    st.integers(-2, 5).map(str),
-    st.sampled_from([A.uuid, B.uuid, C.uuid, "GPU-aaaa", "GPU-aabb", "GPU-zz", "MIG-1", "", "x"]),
-    st.text(max_size=6),
-)
+known = [A.uuid, B.uuid, C.uuid, "GPU-aaaa", "GPU-aabb", "GPU-zz", "MIG-1", "", "x"]
+entries = st.one_of(st.integers(-2, 5).map(str), st.sampled_from(known), st.text(max_size=3))
 
 
 @given(st.lists(entries, max_size=5).map(",".join))
 def test_whatever_the_variable_says_gives_different_devices_that_are_there(value: str) -> None:
-    try:
-        found = names(value)
-    except BadDevice as error:
-        assert "write more" in str(error)
-        return
+    found = names(value)  # no prefix among these is of two, so that nothing is refused
     assert len(set(found)) == len(found)
     assert set(found) <= {gpu.uuid for gpu in ALIKE}
 

@@ -33,7 +33,7 @@ def timed(method: Sequence[int], **measuring: Any) -> Timing:
 
 
 def noisy(pairs: int) -> list[int]:
-    return random.Random(1).choices([800, 900, 1000, 1100, 1200], k=pairs)
+    return random.Random(1).choices([1200, 1350, 1500, 1650, 1800], k=pairs)
 
 
 def test_three_narrow_looks_in_a_row_end_it() -> None:
@@ -41,16 +41,18 @@ def test_three_narrow_looks_in_a_row_end_it() -> None:
     assert (timing.stop, len(timing.pairs), timing.half_width) == ("converged", 40, 0.0)
 
 
-def test_one_narrow_look_does_not() -> None:
-    timing = timed([1000] * 20 + noisy(380))
+@pytest.mark.parametrize("quiet", [20, 30])
+def test_fewer_narrow_looks_do_not(quiet: int) -> None:
+    quiet_so_far = timed([1000] * quiet, max_pairs=quiet)
+    assert quiet_so_far.half_width == 0.0
+    timing = timed([1000] * quiet + noisy(400))
     assert (timing.stop, len(timing.pairs)) == ("pair-cap", 400)
 
 
 def test_narrow_looks_count_only_in_a_row() -> None:
-    wide = [1000] * 30 + [500, 1500] * 2 + [500, 2000] * 30 + [1000] * 304
-    timing = timed(wide)
+    timing = timed([1000] * 20 + [1500] * 20 + [1000] * 360)
     assert timing.stop == "converged"
-    assert len(timing.pairs) > 100
+    assert len(timing.pairs) > 60
 
 
 @pytest.mark.parametrize(

@@ -58,12 +58,16 @@ UNLISTED = ("host-pids", "none-memory")
 
 
 class StagedClock:
-    """Real time that jumps to ``AT_S`` at a moment of the run, and goes on from there."""
+    """Real time that jumps to ``AT_S`` at a moment of the run, and goes on from there.
+
+    Attributes:
+        begun: When the script began.
+    """
 
     name = "staged"
 
     def __init__(self) -> None:
-        self._begun, self._due, self._ahead = time.perf_counter_ns(), 0, 0
+        self.begun, self._due, self._ahead = 0, 0, 0
 
     def sync(self) -> None:
         pass
@@ -71,7 +75,7 @@ class StagedClock:
     def now(self) -> int:
         real, due = time.perf_counter_ns(), self._due
         if due and real >= due:
-            self._ahead, self._due = int(AT_S * 1e9) - (due - self._begun), 0
+            self._ahead, self._due = int(AT_S * 1e9) - (due - self.begun), 0
         return real + self._ahead
 
     def timed(self, call: Call, argument: object) -> Taken:
@@ -170,5 +174,8 @@ def main(folder: Path) -> None:
     )
     worker.open_telemetry = lambda _: devices.open_telemetry("cuda:0")
     crosscheck.THROUGHPUT = 10.0  # the machine that tests run on does other things meanwhile
-    with installed(script, kind="c" if library else "python", clock=clock, library=library):
+    with installed(
+        script, kind="c" if library else "python", clock=clock, library=library
+    ) as driver:
+        clock.begun = driver.start_ns
         worker.main(folder)

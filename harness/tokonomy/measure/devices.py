@@ -6,6 +6,7 @@ A device that cannot be used, or that tells nothing, is listed with the reason.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,7 +121,9 @@ def devices(clock: Clock | None = None) -> list[Row]:
     return [_processors(clock), *gpus]
 
 
-def listed(told: list[resolve.Told], unusable: str | None, clock: Clock) -> list[Row]:
+def listed(
+    told: list[resolve.Told], unusable: str | None, clock: Clock, wait: probe.Wait = time.sleep
+) -> list[Row]:
     """A row for every CUDA device, and one for every other GPU of NVML, which must be open.
 
     Attributes:
@@ -136,18 +139,18 @@ def listed(told: list[resolve.Told], unusable: str | None, clock: Clock) -> list
             rows.append(_row(f"cuda:{at}", "unknown GPU", reason="bad-device", said=str(error)))
             continue
         met.add(target.gpu.uuid)
-        rows.append(_seen(f"cuda:{at}", target, clock))
+        rows.append(_seen(f"cuda:{at}", target, clock, wait))
     why = f"not usable: {unusable or 'CUDA does not enumerate it'}"
-    rows += [_seen(None, Target(gpu=gpu), clock, why) for gpu in gpus if gpu.uuid not in met]
+    rows += [_seen(None, Target(gpu=gpu), clock, wait, why) for gpu in gpus if gpu.uuid not in met]
     rows += [_blind(None, error) for error in unread.values()]
     none = _row(None, "no GPU", reason="no-gpu", said="the driver knows no GPU")
     return rows or [none]
 
 
-def _seen(device: str | None, target: Target, clock: Clock, why: str = "") -> Row:
+def _seen(device: str | None, target: Target, clock: Clock, wait: probe.Wait, why: str = "") -> Row:
     """The row of a GPU that NVML lists; it may be lost while it is looked at."""
     try:
-        with GpuTelemetry(target) as gpu:
+        with GpuTelemetry(target, wait=wait) as gpu:
             facts, probes = gpu.facts(), gpu.probes(clock)
     except TelemetryError as error:
         return _blind(device, error, {"gpu_uuid": target.uuid})

@@ -208,7 +208,7 @@ class GpuTelemetry:
 
     def probes(self, clock: Clock) -> dict[str, float | str | Missing]:
         """What its energy counter and power fields are like, found by trying."""
-        return probe.counting(self.counter(), clock) | probe.power_fields(self._handle)
+        return probe.counting(self.counter(), clock, self.wait) | probe.power_fields(self._handle)
 
     def _power_w(self) -> float | None:
         return power_w(self._handle, scope(self._handle))

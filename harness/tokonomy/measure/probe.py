@@ -7,6 +7,7 @@ or a reason.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,10 +15,11 @@ from itertools import pairwise
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import nvml
 from tokonomy.measure.clock import Clock
-from tokonomy.measure.protocol import COUNTER_GAPS, COUNTER_S
+from tokonomy.measure.protocol import COUNTER_GAPS, COUNTER_PAUSE_S, COUNTER_S
 from tokonomy.measure.telemetry import Counter
 from tokonomy.store.record import Missing
 
+Wait = Callable[[float], object]
 Answer = float | str | Missing
 _FIELDS = {
     "power_instant": nvml.POWER_INSTANT,
@@ -30,7 +32,7 @@ class Ticking:
     """How a counter moves.
 
     Attributes:
-        tick_ms: Median gap between two changes, milliseconds; known to about two reads.
+        tick_ms: Median gap between two changes, milliseconds; known to two reads and pauses.
         read_us: Median cost of one read, microseconds.
         gaps: How many gaps that is the median of.
     """
@@ -40,19 +42,22 @@ class Ticking:
     gaps: int
 
 
-def ticking(counter: Counter, clock: Clock, seconds: float = COUNTER_S) -> Ticking:
-    """Read a counter over and over until its ticks are known, for at most so many seconds."""
+def ticking(counter: Counter, clock: Clock, wait: Wait = time.sleep) -> Ticking:
+    """Read a counter until its ticks are known, for at most ``COUNTER_S`` seconds."""
     changes: list[int] = []
     costs: list[int] = []
-    until, last = clock.now() + int(seconds * 1e9), None
+    until, last = clock.now() + int(COUNTER_S * 1e9), None
     try:
-        while len(changes) <= COUNTER_GAPS and (start := clock.now()) < until:
+        for _ in range(int(COUNTER_S / COUNTER_PAUSE_S)):
+            if len(changes) > COUNTER_GAPS or (start := clock.now()) >= until:
+                break
             energy_uj = counter.read()
             end = clock.now()
             costs.append(end - start)
             if last is not None and energy_uj != last:
                 changes.append((start + end) // 2)
             last = energy_uj
+            wait(COUNTER_PAUSE_S)
     except DeviceLost:
         raise
     except TelemetryError as error:
@@ -60,7 +65,7 @@ def ticking(counter: Counter, clock: Clock, seconds: float = COUNTER_S) -> Ticki
         return Ticking(tick_ms=untold, read_us=untold, gaps=0)
     gaps = [after - before for before, after in pairwise(changes)]
     few = Missing(
-        reason="too-few-ticks", detail=f"the counter moved {len(changes)} times in {seconds:g} s"
+        reason="too-few-ticks", detail=f"the counter moved {len(changes)} times in {COUNTER_S:g} s"
     )
     return Ticking(
         tick_ms=statistics.median(gaps) / 1e6 if gaps else few,
@@ -92,11 +97,13 @@ def tried(read: Callable[[], float]) -> float | Missing:
         return Missing(reason=error.reason, detail=error.detail)
 
 
-def counting(counter: Counter | Missing, clock: Clock) -> dict[str, Answer]:
+def counting(
+    counter: Counter | Missing, clock: Clock, wait: Wait = time.sleep
+) -> dict[str, Answer]:
     """Whether energy is counted, of what, and how: the same answers for every kind of device."""
     if isinstance(counter, Missing):
         return {"energy_counter": counter}
-    found = ticking(counter, clock)
+    found = ticking(counter, clock, wait)
     power = counter.power_w()
     none = Missing(reason="nvml-not-supported", detail="no instantaneous power")
     return {

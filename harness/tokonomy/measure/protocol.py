@@ -137,8 +137,8 @@ SETTLED_C: Final = 1.0
 whole degrees."""
 
 STEADY_C: Final = 3.0
-"""Windows that begin at temperatures further apart than this are flagged: leakage of a chip grows by
-a few tenths of a percent per degree, so that this is about 1 % of its power."""
+"""Windows that begin at temperatures further apart than this are flagged: leakage of a chip grows
+by a few tenths of a percent per degree, so that this is about 1 % of its power."""
 
 RESIDUAL: Final = 0.05
 """Integrated power and counter that differ by more are flagged; sensors are good to 5 to 10 %."""
@@ -163,6 +163,9 @@ that has just ended is listed a little longer."""
 
 COUNTER_S: Final = 1.5
 """Longest look at an energy counter while devices are listed; the slowest known ticks at 0.1 s."""
+
+COUNTER_PAUSE_S: Final = 0.0002
+"""Between two reads of that look: a fifth of the shortest tick that is known (RAPL's 1 ms)."""
 
 COUNTER_GAPS: Final = 9
 """Gaps between its ticks after which that look ends: their median no longer moves."""

@@ -111,16 +111,20 @@ def latency(
         seen=seen,
         watch=bench.telemetry.causes,
     )
+    _untouched(batches, kept)
+    return timing, answers
+
+
+def _untouched(batches: list[Any], kept: list[Any]) -> None:
     if not all(equal(batch, copy) for batch, copy in zip(batches, kept, strict=True)):
         raise Ended("invalid", "input-mutated")
-    return timing, answers
 
 
 def energy(
     bench: Bench, method: Predict, reference: Predict, batches: list[Any], timing: Timing
 ) -> Energy | Missing:
     """The energy pass; its calls must take as long as those of the timed pass."""
-    cell = bench.job.cell
+    cell, kept = bench.job.cell, [copied(batch) for batch in batches]
     if cell.measuring.energy is None:
         return Missing(reason="not-asked", detail="the suite does not ask for energy")
     found = measure_energy(
@@ -133,6 +137,7 @@ def energy(
         rng=random.Random(f"energy {cell.key}"),
     )
     bench.around.check()
+    _untouched(batches, kept)
     if isinstance(found, Missing):
         return found
     return disagreement(found, timing) or found

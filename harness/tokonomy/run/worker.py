@@ -23,7 +23,7 @@ from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
-from tokonomy.measure import environment, settings
+from tokonomy.measure import crosscheck, environment, settings
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.memory import Baseline, baseline, measure_peak
@@ -35,7 +35,7 @@ from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
 from tokonomy.run.guards import Careful, Predict, Surroundings, called, close
 from tokonomy.run.job import JOB, Job, Outcome, write_outcome
-from tokonomy.store.record import Costs, Flag, Scalar, Timing
+from tokonomy.store.record import Costs, Energy, Flag, Missing, Scalar, Timing
 
 COMPILED = "compiled"  # folder of compiled code inside that of the run
 
@@ -251,9 +251,14 @@ def _measure(
         + fresh
         + passes.undercounted(work)
         + _unconverged(timing)
+        + _doubtful(energy)
         + _broken(arm, other),
     )
     return outcome, reference
+
+
+def _doubtful(energy: Energy | Missing) -> list[Flag]:
+    return [] if isinstance(energy, Missing) else crosscheck.flags(energy)
 
 
 def _unconverged(timing: Timing) -> list[Flag]:

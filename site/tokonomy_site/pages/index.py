@@ -39,6 +39,7 @@ class Family:
     place: str
     chart: Chart | None
     front: tuple[Item, ...]
+    may: str
     size: str
 
 
@@ -122,12 +123,23 @@ def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
         place=f"Shown: {snapshot.task_title(board.group.task)}, {board.group.model}, "
         f"{board.group.calls}, {board.group.device}",
         chart=picture,
-        front=tuple(_front(shown, board, snapshot)),
+        front=tuple(_front(shown, snapshot)),
+        may=_may(shown, snapshot),
         size=f"{plural(cells, 'cell')} in {classes}; rows of different classes are never mixed.",
     )
 
 
-def _front(shown: Sequence[Row], board: Board, snapshot: Snapshot) -> Iterator[Item]:
+def _may(shown: Sequence[Row], snapshot: Snapshot) -> str:
+    """How many settings beside those named may be on the front, given their intervals."""
+    placed = points(shown, snapshot, "latency_ratio", lambda row: row.id)
+    named = {point.href for point in front(placed)}
+    places = stands(placed)
+    more = [p for p in placed if places.get(id(p)) == "possibly" and p.href not in named]
+    said = f"{plural(len(more), 'more setting')} may be on it, given the intervals."
+    return said if more else ""
+
+
+def _front(shown: Sequence[Row], snapshot: Snapshot) -> Iterator[Item]:
     """Methods on the front with their settings there, in the order of their fastest.
 
     A setting that is on it wherever the truth lies in the intervals is said to be so.

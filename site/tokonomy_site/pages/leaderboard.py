@@ -13,7 +13,8 @@ from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.plots import charts
 from tokonomy_site.snapshot import Run, Snapshot, current, method_path, setting
 
-PART = 150  # rows of one page: with both charts this stays within the byte budget of site.md
+PART = 135  # rows of one page: with two charts this stays below 250 KiB
+PART_ENERGY = 100  # the same with a third chart and its columns
 
 _SIDE_BY_SIDE = (
     "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
@@ -127,24 +128,26 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
             yield from _class_pages(board, peers, snapshot)
 
 
-def _parts(shown: list[Row]) -> list[list[Row]]:
+def _parts(shown: list[Row], most: int) -> list[list[Row]]:
     """Rows cut at methods' ends into pieces that fit a page; each has the reference."""
-    if len(shown) <= PART:
+    if len(shown) <= most:
         return [shown]
     lead = [row for row in shown if row.run.method == "reference"]
     parts: list[list[Row]] = [list(lead)]
     for method in dict.fromkeys(row.run.method for row in shown[len(lead) :]):
         block = [row for row in shown if row.run.method == method]
-        for start in range(0, len(block), PART - len(lead)):
-            piece = block[start : start + PART - len(lead)]
-            if len(parts[-1]) + len(piece) > PART:
+        for start in range(0, len(block), most - len(lead)):
+            piece = block[start : start + most - len(lead)]
+            if len(parts[-1]) + len(piece) > most:
                 parts.append(list(lead))
             parts[-1] += piece
     return parts
 
 
 def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> Iterator[Page]:
-    parts = _parts(rows(board.runs, snapshot))
+    most = PART_ENERGY if layout(board.runs).boundary else PART
+    every = rows(board.runs, snapshot)
+    parts = _parts(every, most)
     paths = [board.path]
     paths += [board.path.replace(".html", f"-{i}.html") for i in range(2, len(parts) + 1)]
     for part, path in zip(parts, paths, strict=True):
@@ -152,7 +155,7 @@ def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> It
             Choice(title=_from_to(p), href=_leaf(q), current=q == path)
             for p, q in zip(parts, paths, strict=True)
         ]
-        yield _page(board, peers, snapshot, part, path, links)
+        yield _page(board, peers, snapshot, part, path, links, every)
 
 
 def _from_to(part: Sequence[Row]) -> str:
@@ -172,10 +175,11 @@ def _page(
     shown: list[Row],
     path: str,
     parts: list[Choice],
+    every: list[Row],
 ) -> Page:
     family = FAMILIES.get(board.group.family, board.group.family)
     kind = layout(board.runs)
-    drawn = charts(shown, snapshot, lambda row: f"#{row.id}") if kind.scored else []
+    drawn = charts(shown, snapshot, lambda row: f"#{row.id}", every=every) if kind.scored else []
     return Page(
         path=path,
         title=f"{family}: {board.group.place}",

@@ -118,7 +118,7 @@ def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
         charts=tuple(
             charts(
                 shown, snapshot, _to_run, only=method, place=board.group.place,
-                curves=_curve_of(shown, snapshot),
+                curves=_curve_of(shown, snapshot), every=every,
             )
         ),
         legend=tuple(legend(shown, snapshot)),

@@ -84,7 +84,11 @@ def _method_href(run: Run) -> str:
 
 
 def verdict(run: Run, record: Record) -> str:
-    """The run in one sentence."""
+    """The run in one sentence, which says first if nothing in it was measured."""
+    return ("Simulated. " if run.role == "scripted" else "") + _verdict(run, record)
+
+
+def _verdict(run: Run, record: Record) -> str:
     if run.status != "ok":
         word = words.STATUS[run.status]
         detail = f" {clean(record.detail)}" if record.detail else ""

@@ -109,7 +109,7 @@ def _shown(path: str, record: Calibration, here: frozenset[str]) -> Shown:
 
 def _lead(findings: Sequence[Finding], simulated: bool) -> str:
     met = [finding.met for finding in findings if finding.met is not None]
-    kind = "Simulated: synthetic experiments, nothing here was measured on a machine. "
+    kind = "Nothing here was measured on a machine. "
     asked = f"Of {plural(len(met), 'figure')} with a target, {sum(met)} met it."
     return (kind if simulated else "") + (asked if met else "No figure of it has a target.")
 

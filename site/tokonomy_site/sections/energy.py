@@ -98,8 +98,8 @@ def _arms(energy: Energy, run: Run) -> Table:
     theirs: tuple[str | Cell, ...] = (
         "reference",
         _said(run.figure("reference_energy_j")),
-        "see the trials",
-        "see the trials",
+        "not derived",
+        "see the windows",
         "1",
         str(sum(trial.arm == "reference" for trial in energy.trials)),
     )
@@ -114,7 +114,7 @@ def _arms(energy: Energy, run: Run) -> Table:
 
 
 COLUMNS = (
-    Column(name="Trial"),
+    Column(name="Trial", words=True),
     Column(name="Arm", words=True),
     Column(name="Calls"),
     Column(name="Window", unit="s"),
