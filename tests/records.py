@@ -117,9 +117,11 @@ def make_record(
             "costs": {"load_s": 0.21, "prepare_s": 0.02, "wall_s": 3.5},
             "timing": _timing(rng, shape[3] * place["batch_size"] ** 0.9, ratio, pairs),
             "memory": {
-                "peak_bytes": 412_000_000 + int(9e7 * keep),
-                "baseline_bytes": 398_000_000,
-                "source": "VmHWM",
+                "process": {
+                    "peak_bytes": 412_000_000 + int(9e7 * keep),
+                    "baseline_bytes": 398_000_000,
+                    "source": "VmHWM",
+                }
             },
             "work": _work(shape[1], keep, effect),
             "quality": _quality(rng, task, shape[2], keep, accuracy, samples, method),
@@ -383,7 +385,7 @@ def make_gpu_record(
 
 def _on_device(document: dict[str, Any], spoiled: int) -> None:
     """Put in what only a GPU has."""
-    timing, peak = document["timing"], document["memory"]["peak_bytes"]
+    timing, peak = document["timing"], document["memory"]["process"]["peak_bytes"]
     timing["device_ns"] = {
         arm: [int(pair[f"{arm}_ns"] * 0.8) for pair in timing["pairs"]]
         for arm in ("method", "reference")
@@ -422,3 +424,40 @@ def make_calibration(
         "findings": findings,
         "runs": [],
     } | fields)  # fmt: skip
+
+
+UNSCORED = {"reason": "quality-not-applicable", "detail": None}
+
+
+def make_lab(folder: Path) -> Path:
+    """A store in ``folder`` with all that a plain one lacks; returns its calibration records.
+
+    A GPU class with energy, a class without quality, sessions of calibration, planted controls and
+    a scripted device.
+    """
+    from tokonomy.store.calibration import write
+    from tokonomy.store.database import open_store
+
+    sessions = [
+        make_record(method="reference", seed=100 + i, suite="calibration", samples=60)
+        for i in range(16)
+    ]
+    noise = {"task": "noise", "quality": UNSCORED, "cell": {"mode": "compile"}}
+    with open_store(folder / "tokonomy.sqlite") as store:
+        store.add(make_gpu_record(method="reference"))
+        store.add_all(
+            make_gpu_record(method=name, params={"keep": keep}, keep=keep)
+            for name in ("made-a", "made-b", "random-drop")
+            for keep in (0.9, 0.6, 0.3)
+        )
+        store.add_all(make_gpu_record(method=name, **noise) for name in ("reference", "made-a"))
+        store.add_all(sessions)
+        planted = {"method": "planted-slow", "params": {"extra": 0.02}, "latency_ratio": 1.02}
+        store.add_all(
+            make_record(**planted, seed=i, suite="calibration", samples=60) for i in range(3)
+        )
+        store.add(make_gpu_record(method="made-a", cell={"device_class": "cuda: scripted GPU"}))
+    calibrated = folder / "calibration"
+    write(calibrated / "cpu.json", make_calibration(runs=[each.run_id for each in sessions]))
+    write(calibrated / "synthetic.json", make_calibration("simulated"))
+    return calibrated

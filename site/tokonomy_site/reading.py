@@ -135,6 +135,7 @@ class _Extra:
 
     device: str
     device_class: str
+    protocol: int
     flags: tuple[str, ...]
     boundary: str
     role: Role
@@ -147,6 +148,7 @@ def _extra(record: Record, kinds: Mapping[str, str]) -> _Extra:
     return _Extra(
         device=device_name(record.cell.device, record.machine.hardware, record.cell.device_class),
         device_class=record.cell.device_class,
+        protocol=record.cell.protocol,
         flags=tuple(dict.fromkeys(_flags(record))),
         boundary=record.energy.boundary if isinstance(record.energy, Energy) else "",
         role=purpose,
@@ -210,7 +212,7 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         batch_size=stored.batch_size,
         mode=stored.mode,
         threads=stored.threads,
-        protocol=stored.protocol,
+        protocol=extra.protocol,
         version=stored.harness_version,
         figures=figures,
         flags=extra.flags,

@@ -6,7 +6,7 @@ import pytest
 
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.memory import Baseline, Resident, baseline, measure_peak, read_status
-from tokonomy.store.record import Memory, Missing
+from tokonomy.store.record import Memory, Missing, Peak
 
 MIB = 1 << 20
 BEFORE = Baseline(process=Resident(total=1, files=0))
@@ -16,7 +16,7 @@ def peak(
     work: Callable[[], object],
     before: Baseline | None = None,
     process: Path = Path("/proc/self"),
-) -> Memory | Missing:
+) -> Memory:
     with open_telemetry("cpu") as telemetry:
         before = before or baseline("cpu", telemetry)
         return measure_peak(work, before, "cpu", telemetry, process)
@@ -25,14 +25,14 @@ def peak(
 @pytest.mark.parametrize("mib", [32, 96])
 def test_a_planted_footprint_is_found(mib: int) -> None:
     bytearray(200 * MIB)  # an earlier, higher peak that must not count
-    found = peak(lambda: bytearray(mib * MIB))
-    assert isinstance(found, Memory)
+    found = peak(lambda: bytearray(mib * MIB)).process
+    assert isinstance(found, Peak)
     assert (mib - 1) * MIB <= found.peak_bytes - found.baseline_bytes <= (mib + 8) * MIB
 
 
 def test_a_peak_that_cannot_be_reset_is_missing(tmp_path: Path) -> None:
     ran = []
-    found = peak(lambda: ran.append(1), BEFORE, tmp_path / "none")
+    found = peak(lambda: ran.append(1), BEFORE, tmp_path / "none").process
     assert isinstance(found, Missing)
     assert found.reason == "peak-not-resettable"
     assert ran == [1]
@@ -40,7 +40,7 @@ def test_a_peak_that_cannot_be_reset_is_missing(tmp_path: Path) -> None:
 
 def test_a_peak_that_cannot_be_read_is_missing(tmp_path: Path) -> None:
     (tmp_path / "status").write_text("VmRSS:\t 10 kB\nVmHWM:\t ten kB\n")
-    found = peak(lambda: None, BEFORE, tmp_path)
+    found = peak(lambda: None, BEFORE, tmp_path).process
     assert isinstance(found, Missing)
     assert found.reason == "peak-unreadable"
     assert read_status("VmRSS", tmp_path) == 10240
@@ -51,14 +51,13 @@ def test_pages_of_files_are_not_laid_at_the_works_door(tmp_path: Path) -> None:
     path = tmp_path / "code"
     path.write_bytes(bytes(48 * MIB))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as code:
-        found = peak(lambda: code.rfind(b"x"))
-    assert isinstance(found, Memory)
+        found = peak(lambda: code.rfind(b"x")).process
+    assert isinstance(found, Peak)
     assert found.peak_bytes - found.baseline_bytes < 4 * MIB
 
 
 def test_a_processor_has_no_memory_of_its_own() -> None:
     found = peak(lambda: None)
-    assert isinstance(found, Memory)
     for part in (found.allocated, found.reserved, found.device):
         assert isinstance(part, Missing)
         assert part.reason == "no-device-memory"

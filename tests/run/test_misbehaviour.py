@@ -9,7 +9,7 @@ from tokonomy.catalog.suites import Limits
 from tokonomy.measure.reasons import REASONS
 from tokonomy.run.executor import run
 from tokonomy.run.supervisor import Supervisor, Warm
-from tokonomy.store.record import Missing, Record, parse
+from tokonomy.store.record import Missing, Peak, Record, parse
 
 SHORT = Limits(time_s=3, memory_mib=8192)
 SMALL = Limits(time_s=120, memory_mib=900)
@@ -120,12 +120,13 @@ def test_a_good_run_holds_every_part(supervisor: Supervisor, tiny: Tiny) -> None
     assert not isinstance(record.work, Missing)
     assert not isinstance(record.quality, Missing)
     assert len(record.timing.pairs) == 10
-    assert record.memory.peak_bytes >= record.memory.baseline_bytes > 0
+    assert isinstance(record.memory.process, Peak)
+    assert record.memory.process.peak_bytes >= record.memory.process.baseline_bytes > 0
     assert [layer.mlp for layer in record.work.layers] == [17.0] * 4
     assert record.work.layers == record.work.reference_layers
     assert record.quality.outputs["method"] == record.quality.outputs["reference"]
     assert len(record.quality.outputs["coarse"]) == tiny.task.samples
-    assert record.energy.reason == "no-energy-meter"
+    assert record.energy.reason == "not-asked"
 
 
 def test_memory_is_what_the_method_takes(supervisor: Supervisor, tiny: Tiny) -> None:

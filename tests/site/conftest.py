@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from records import build_store
+from records import build_store, make_lab
 from tokonomy_site.build import build
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -43,6 +43,15 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with a made-up GPU, calibration records, and runs that are no results."""
+    folder = tmp_path_factory.mktemp("lab")
+    calibrated = make_lab(folder)
+    build(str(folder / "tokonomy.sqlite"), None, folder / "dist", calibrated)
+    return folder / "dist"
 
 
 class Visitor:

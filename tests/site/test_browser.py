@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from records import make_record
-from sitepages import KINDS, page_of
+from sitepages import KINDS, LAB_KINDS, lab_page, page_of
 from tokonomy.store.database import open_store
 from tokonomy_site.build import build
 
@@ -42,6 +42,36 @@ def test_every_kind_of_page_is_accessible_and_asks_for_nothing_outside(
         assert wide <= 0, f"{kind} is {wide} pixels too wide"
     assert found == {kind: [] for kind in KINDS}
     assert [url for url in visitor.asked if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_energy_and_calibration_are_accessible(
+    lab: Path, visit: Visit, scheme: str, width: int
+) -> None:
+    visitor = visit(color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
+    found = {}
+    for kind in LAB_KINDS:
+        page = visitor.go(lab_page(kind, lab))
+        page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        answer = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}}).response
+        assert answer["passes"], kind
+        found[kind] = [(v["id"], v["nodes"][0]["html"]) for v in answer["violations"]]
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{kind} is {wide} pixels too wide"
+    assert found == {kind: [] for kind in LAB_KINDS}
+    assert [url for url in visitor.asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_power_trace_can_be_seen_in_either_scheme(lab: Path, visit: Visit) -> None:
+    fills = set()
+    for scheme in ("light", "dark"):
+        page = visit(color_scheme=scheme).go(lab_page("energy-run", lab))
+        band = page.locator("svg .band")
+        assert band.bounding_box()["height"] > 50
+        assert page.get_by_role("img", name="Power of the device").count() == 1
+        fills.add(band.evaluate("(path) => getComputedStyle(path).fill"))
+    assert len(fills) == 2
 
 
 def test_no_page_complains_under_its_own_policy(site: Path, visit: Visit) -> None:
@@ -123,6 +153,8 @@ def test_search_reads_what_is_typed_as_text(site: Path, visit: Visit) -> None:
 def test_without_scripts_everything_can_still_be_read(site: Path, visit: Visit, kind: str) -> None:
     page = visit(java_script_enabled=False).go(page_of(kind, site))
     assert page.locator("h1").is_visible()
+    for summary in page.locator("summary").all():
+        summary.click()
     for table in page.locator("table").all():
         assert table.locator("tbody tr").last.is_visible()
     assert not any(form.is_visible() for form in page.locator(".controls").all())

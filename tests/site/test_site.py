@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 import json
 import os
 import sqlite3
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
 from records import make_record
-from sitepages import KINDS, page_of
+from sitepages import KINDS, Reader, hashes, links, page_of, reached
 from tokonomy.errors import TokonomyError, UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export
@@ -27,67 +25,20 @@ from tokonomy_site.build import build
 KIB = 1024
 
 
-class Reader(HTMLParser):
-    """Addresses, anchors and elements of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.ids: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        self.tags.append((tag, named))
-        self.addresses += [v for k, v in attrs if k in ("href", "src") and v]
-        self.ids += [v for k, v in attrs if k == "id" and v]
-
-
 @pytest.fixture(scope="module")
 def read(site: Path) -> dict[Path, Reader]:
     """Every page, parsed."""
     return {path: Reader(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def test_every_link_and_fragment_leads_somewhere(site: Path, read: dict[Path, Reader]) -> None:
-    broken, followed = [], 0
-    for path, page in read.items():
-        for address in page.addresses:
-            parts = urlsplit(address)
-            if parts.scheme:
-                continue
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            followed += 1
-            if not target.is_file() or not target.is_relative_to(site.resolve()):
-                broken.append((path.name, address))
-            elif parts.fragment and parts.fragment not in read[target].ids:
-                broken.append((path.name, address))
+    broken, followed = links(site, read)
     assert broken == []
     assert followed > 1000
 
 
 def test_every_page_can_be_reached_from_the_first(site: Path, read: dict[Path, Reader]) -> None:
-    seen, waiting = set(), [site / "index.html"]
-    while waiting:
-        path = waiting.pop()
-        if path in seen or path.suffix != ".html":
-            continue
-        seen.add(path)
-        for address in read[path].addresses:
-            parts = urlsplit(address)
-            if not parts.scheme and parts.path:
-                waiting.append((path.parent / parts.path).resolve())
-    assert {path.resolve() for path in read} == seen
+    assert reached(site, read) == {path.resolve() for path in read}
 
 
 def test_addresses_outside_are_papers_and_repositories_only(read: dict[Path, Reader]) -> None:

@@ -134,7 +134,7 @@ def measure_peak(
     device: str,
     telemetry: Telemetry,
     process: Path = Path("/proc/self"),
-) -> Memory | Missing:
+) -> Memory:
     """Run ``work`` once and give the high-water marks it left.
 
     Args:
@@ -149,14 +149,18 @@ def measure_peak(
     reset = reset_peak(process)
     work()
     peaks = _peaks(before.device, device, telemetry)
+    return Memory(process=_mark(before.process, process, reset=reset), **peaks)
+
+
+def _mark(before: Resident | None, process: Path, *, reset: bool) -> Peak | Missing:
+    """The process's own high-water mark."""
     if not reset:
         return Missing(reason="peak-not-resettable", detail="clear_refs cannot be written")
     peak, files = read_status("VmHWM", process), read_status("RssFile", process)
-    if before.process is None or peak is None or files is None:
+    if before is None or peak is None or files is None:
         return Missing(reason="peak-unreadable", detail="a size is not in the process's status")
-    start = before.process.total + max(0, files - before.process.files)
-    host = Memory(peak_bytes=peak, baseline_bytes=min(start, peak), source=SOURCE)
-    return host.model_copy(update=peaks)
+    start = before.total + max(0, files - before.files)
+    return Peak(peak_bytes=peak, baseline_bytes=min(start, peak), source=SOURCE)
 
 
 def _peaks(before: OnDevice | None, device: str, telemetry: Telemetry) -> dict[str, Peak | Missing]:

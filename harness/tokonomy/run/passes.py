@@ -268,7 +268,8 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
     with torch.inference_mode():
         arms = {"reference": family.evaluate(reference, reference, data)}
         if _scored(bench):
-            arms["coarse"] = family.evaluate(family.coarse(reference), reference, data)
+            with family.coarse(reference) as coarse:
+                arms["coarse"] = family.evaluate(coarse, reference, data)
     return arms
 
 

@@ -23,7 +23,7 @@ from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
-from tokonomy.measure import crosscheck, environment, settings
+from tokonomy.measure import crosscheck, environment, settings, throttling
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.memory import Baseline, baseline, measure_peak
@@ -66,7 +66,9 @@ def main(folder: Path) -> None:
         outcome = Outcome(status=ended.status, reason=ended.reason, detail=ended.detail)
     around.alone()
     seen["after"] = environment.state() | seen.get("after", {})
-    write_outcome(folder, outcome.model_copy(update=seen))
+    limited = throttling.capped(seen["before"], seen["after"])
+    flags = outcome.flags + ([limited] if limited else [])
+    write_outcome(folder, outcome.model_copy(update=seen | {"flags": flags}))
 
 
 @contextmanager

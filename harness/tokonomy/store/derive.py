@@ -172,8 +172,8 @@ def _device(timing: Timing, method: NDArray[np.int64]) -> Iterator[Metric]:
 
 
 def _memory(memory: Memory) -> Iterator[Metric]:
-    yield present("peak_memory_bytes", memory.peak_bytes)
-    yield present("memory_over_baseline_bytes", memory.peak_bytes - memory.baseline_bytes)
+    yield _peak("peak_memory_bytes", memory.process)
+    yield _peak("memory_over_baseline_bytes", memory.process, over=True)
     yield _peak("allocated_peak_bytes", memory.allocated)
     yield _peak("allocated_over_baseline_bytes", memory.allocated, over=True)
     yield _peak("reserved_peak_bytes", memory.reserved)
@@ -181,7 +181,7 @@ def _memory(memory: Memory) -> Iterator[Metric]:
 
 
 def _peak(name: str, peak: Peak | Missing, *, over: bool = False) -> Metric:
-    """A peak on the device, or its rise over the baseline."""
+    """A peak, or its rise over the baseline."""
     if isinstance(peak, Missing):
         return absent(name, peak.reason)
     return present(name, peak.peak_bytes - (peak.baseline_bytes if over else 0))

@@ -194,7 +194,8 @@ METRICS: dict[str, Meaning] = {
         "ms",
         "lower",
         "calls",
-        "Median of what is end-to-end time of a call and not time on the device.",
+        "Median of a call's end-to-end time less the time between its events on the device; the "
+        "least that launching costs, since the events span gaps between kernels too.",
     ),
     "pairs_spoiled": _row(
         "Spoiled pairs",

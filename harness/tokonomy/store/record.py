@@ -272,7 +272,12 @@ class Costs(Part):
 
 
 class Peak(Part):
-    """A high-water mark and what was there before the method was prepared, bytes."""
+    """A high-water mark while the method's arm ran once, bytes.
+
+    ``baseline_bytes`` is what was there with the model loaded and called a few times, before the
+    method is prepared; so the rise holds what the method keeps and what its call takes, and not
+    what any first call brings in. What only passed through ``prepare`` is left out.
+    """
 
     peak_bytes: Bytes
     baseline_bytes: Bytes
@@ -280,21 +285,14 @@ class Peak(Part):
 
 
 class Memory(Part):
-    """Peaks while the method's arm ran once, nothing else having run in this process, bytes.
+    """Four peaks of the method's arm, nothing else having run in its process before.
 
-    The fields of its own are the process's high-water mark (VmHWM). On a GPU there are three more:
-    ``allocated`` by tensors and ``reserved`` by torch's allocator, and ``device``, what the driver
-    counts as used on the whole device. The reference's peaks are those of its own run.
-
-    ``baseline_bytes`` is the resident size with the model loaded and called a few times, before the
-    method is prepared; so the rise holds what the method keeps and what its call takes, and not the
-    library pages that a first call brings in, which count as there before. What only passed
-    through ``prepare`` is left out.
+    ``process`` is what was resident (VmHWM). On a GPU there are ``allocated`` by tensors and
+    ``reserved`` by torch's allocator, and ``device``, what the driver counts as used on the whole
+    device. The reference's peaks are those of its own run.
     """
 
-    peak_bytes: Bytes
-    baseline_bytes: Bytes
-    source: Text
+    process: Peak | Missing
     allocated: Peak | Missing = NO_DEVICE_MEMORY
     reserved: Peak | Missing = NO_DEVICE_MEMORY
     device: Peak | Missing = NO_DEVICE_MEMORY
@@ -473,9 +471,12 @@ class Record(Part):
     @model_validator(mode="before")
     @classmethod
     def _from_version_1(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and fields.get("schema_version") == 1:
-            return fields | {"schema_version": SCHEMA_VERSION}
-        return fields
+        if not isinstance(fields, dict) or fields.get("schema_version") != 1:
+            return fields
+        memory = fields.get("memory")
+        if isinstance(memory, dict) and "peak_bytes" in memory:
+            fields = fields | {"memory": {"process": memory}}
+        return fields | {"schema_version": SCHEMA_VERSION}
 
     @model_validator(mode="after")
     def _counted(self) -> Record:

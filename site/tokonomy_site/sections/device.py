@@ -75,11 +75,8 @@ def peaks(memory: Memory | Missing) -> Table | str:
     """The four peaks by name, or why there is none of them."""
     if isinstance(memory, Missing):
         return why(memory)
-    own = Peak(
-        peak_bytes=memory.peak_bytes, baseline_bytes=memory.baseline_bytes, source=memory.source
-    )
     named: tuple[tuple[str, Peak | Missing], ...] = (
-        ("Process, resident", own),
+        ("Process, resident", memory.process),
         ("Device, held by tensors", memory.allocated),
         ("Device, reserved by the allocator", memory.reserved),
         ("Device, in use as its driver counts", memory.device),
