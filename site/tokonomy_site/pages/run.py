@@ -109,7 +109,8 @@ def _verdict(run: Run, record: Record) -> str:
         parts.append(f"at {words.with_span(speed)} times the reference's speed")
     joules = run.figure("energy_ratio")
     if joules.value is not None:
-        parts.append(f"for {words.with_span(joules)} of the reference's joules")
+        between = f" [{span(joules, significant)}]" if joules.low is not None else ""
+        parts.append(f"for {significant(joules.value)}{between} of the reference's joules")
     sentence = ", ".join(parts) + "."
     sentence = sentence[0].upper() + sentence[1:]
     if run.method != "reference" and (why := why_not_faster(run)):
