@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_fitted_noise_is_runs_of_real_blocks() -> None:
     drawn = [tuple(block) for block in (LATENCY_NS * np.exp(noise.calls)).round().astype(int)]
     places = [source.index(block) for block in drawn]
     assert len(places) == 100
-    steps = [(b - a) % 30 for a, b in zip(places[:-1], places[1:], strict=True)]
+    steps = [(b - a) % 30 for a, b in pairwise(places)]
     assert sum(step == 1 for step in steps) >= 80  # four of five within a chunk of five
     assert len(set(places)) > 20
 
@@ -116,38 +117,38 @@ def test_fitted_noise_draws_from_every_session() -> None:
     assert len(starts) >= 3
 
 
-@pytest.mark.parametrize(
-    "name", ["white, 3 %", "random walk, 1 % a call", "heavy tails, contaminated",
-             "common to a block, 3 %"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", ["random walk, 1 % a call", "common to a block, 3 %"])
 def test_intervals_cover_and_the_slow_down_is_found(name: str) -> None:
-    found = {(each.name, each.setting): each for each in under(name, MODELS[name], 250, (9,))}
-    for truth in ("1", "1.02", "0.8"):
-        cover = found["coverage", f"{name}; ratio {truth}"]
-        assert (cover.least, cover.most, cover.n) == (0.93, 0.97, 250)
-        # 95.5 % and three standard errors of 250 sessions
-        assert 0.915 <= cover.value <= 0.992
-    alarms = found["false-alarms", name]
-    assert alarms.value == pytest.approx(1 - found["coverage", f"{name}; ratio 1"].value)
-    assert found["found-2-percent", name].value >= 0.95
-    assert found["converged", name].value >= 0.99
-    assert 40 < found["pairs", name].value < 400
+    found = {each.name: each for each in under(name, MODELS[name], 120, (9,))}
+    cover = found["coverage"]
+    assert (cover.least, cover.most, cover.n) == (0.93, 0.97, 360)
+    assert 0.92 <= cover.value <= 0.99  # 95.5 % and three standard errors of 360 sessions
+    apart = [found[f"coverage-of-{truth}"].value for truth in ("1", "1.02", "0.8")]
+    assert np.mean(apart) == pytest.approx(cover.value)
+    assert found["false-alarms"].value == pytest.approx(1 - apart[0])
+    assert found["found-2-percent"].value >= 0.95
+    assert found["converged"].value >= 0.98
+    assert 40 < found["pairs"].value < 400
 
 
 def test_a_wandering_ratio_is_flagged_and_promises_nothing() -> None:
     name = "the ratio wanders, 0.6"
-    found = {each.name: each for each in under(name, WANDERING[name], 60, (10,))}
+    found = {each.name: each for each in under(name, WANDERING[name], 40, (10,))}
     assert all(each.least is None and each.most is None for each in found.values())
     assert found["autocorrelation-flagged"].value > 0.7
     assert found["coverage"].value > 0.75  # 0.68 without the widening
 
 
-def test_findings_of_few_experiments_are_complete_and_repeat() -> None:
+@pytest.fixture
+def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate, "MODELS", {"white, 3 %": MODELS["white, 3 %"]})
+    monkeypatch.setattr(simulate, "WANDERING", {})
+
+
+def test_findings_of_one_experiment_are_complete() -> None:
     told: list[str] = []
-    first = findings(2, seed=1, sessions=[real(20)], tell=told.append)
+    first = findings(1, seed=1, sessions=[real(20)], tell=told.append)
     assert told == [*MODELS, *WANDERING, FITTED, "energy"]
-    assert first == findings(2, seed=1, sessions=[real(20)])
-    assert first != findings(2, seed=2, sessions=[real(20)])
     settings = {each.setting for each in first if each.name == "false-alarms"}
     assert settings == {*MODELS, *WANDERING, FITTED}
     powers = [each for each in first if each.name == "found-2-percent" and each.least is not None]
@@ -155,9 +156,15 @@ def test_findings_of_few_experiments_are_complete_and_repeat() -> None:
     assert any(each.name == "energy-within-bound" for each in first)
 
 
-def test_without_real_sessions_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulate, "MODELS", {"white, 1 %": MODELS["white, 1 %"]})
-    monkeypatch.setattr(simulate, "WANDERING", {})
+@pytest.mark.usefixtures("one_model")
+def test_findings_repeat_with_their_seed() -> None:
+    first = findings(2, seed=1, sessions=[real(20)])
+    assert first == findings(2, seed=1, sessions=[real(20)])
+    assert first != findings(2, seed=2, sessions=[real(20)])
+
+
+@pytest.mark.usefixtures("one_model")
+def test_without_real_sessions_nothing_is_fitted() -> None:
     assert FITTED not in {each.setting for each in findings(1)}
 
 

@@ -41,16 +41,16 @@ def test_three_narrow_looks_in_a_row_end_it() -> None:
     assert (timing.stop, len(timing.pairs), timing.half_width) == ("converged", 40, 0.0)
 
 
-@pytest.mark.parametrize("quiet", [20, 30])
-def test_fewer_narrow_looks_do_not(quiet: int) -> None:
-    quiet_so_far = timed([1000] * quiet, max_pairs=quiet)
-    assert quiet_so_far.half_width == 0.0
+@pytest.mark.parametrize(("quiet", "looks"), [(20, 1), (24, 2)])
+def test_fewer_narrow_looks_do_not(quiet: int, looks: int) -> None:
+    narrow = timed([1000] * quiet + noisy(400), max_pairs=10 + 10 * looks)
+    assert narrow.half_width == 0.0
     timing = timed([1000] * quiet + noisy(400))
     assert (timing.stop, len(timing.pairs)) == ("pair-cap", 400)
 
 
 def test_narrow_looks_count_only_in_a_row() -> None:
-    timing = timed([1000] * 20 + [1500] * 20 + [1000] * 360)
+    timing = timed([1000] * 20 + [1500, 1300, 1400, 1200] * 5 + [1000] * 360)
     assert timing.stop == "converged"
     assert len(timing.pairs) > 60
 

@@ -83,6 +83,13 @@ def test_every_missing_part_says_why_in_a_sentence(reason: str) -> None:
     assert said == f"{reason}: {REASONS[reason]} so it is"
 
 
+def test_no_page_meets_a_reason_without_words(lab: Path) -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in lab.rglob("*.html")}
+    made_up = "Reason given: no-meter."  # of made-up records
+    bare = [path for path, text in texts.items() if "Reason given:" in text.replace(made_up, "")]
+    assert bare == []
+
+
 def test_missing_energy_and_memory_say_why_on_the_run_page(tmp_path: Path) -> None:
     lacking = {"reason": "rapl-unreadable", "detail": "made up"}
     record = make_record(energy=lacking, memory={"reason": "peak-unreadable", "detail": None})

@@ -1,4 +1,4 @@
-"""Change points against the definition, scipy, and the chance of finding one where there is none."""
+"""Change points against the definition, scipy, and chance."""
 
 from __future__ import annotations
 

@@ -83,6 +83,7 @@ def test_likeness_of_quiet_series_is_seldom_found() -> None:
     assert np.mean(found > 1) == pytest.approx(0.05, abs=0.02)
     assert likeness(alternating(rng.normal(size=50))) == 1.0
     assert likeness(np.ones(50)) == 1.0
+    assert likeness(np.repeat([1.0, 2.0, 1.0], [40, 4, 40])) == 1.0  # one burst is no memory
 
 
 def test_widening_mends_what_memory_takes_away() -> None:

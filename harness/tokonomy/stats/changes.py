@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,7 +80,7 @@ def epochs(values: ArrayLike, *, least_shift: float = LEAST_SHIFT) -> list[Epoch
     edges = [0, *_cuts(np.log(series), math.log1p(least_shift)), series.size]
     return [
         Epoch(start=start, end=end, level=float(np.median(series[start:end])))
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        for start, end in pairwise(edges)
     ]
 
 
@@ -134,7 +135,7 @@ def split(series: Floats) -> tuple[Floats, NDArray[np.intp]]:
 
 
 def drawn_in(series: Floats) -> Floats:
-    """Series, one a row, with values beyond ``REACH`` moved there; as it is where most are equal."""
+    """Series, one a row, with values beyond ``REACH`` moved there; none where most are equal."""
     middle = np.median(series, axis=1, keepdims=True)
     deviation = np.median(np.abs(series - middle), axis=1, keepdims=True) / NORMAL_QUARTILE
     reach = np.where(deviation > 0, REACH * deviation, np.inf)

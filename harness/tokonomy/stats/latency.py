@@ -17,7 +17,7 @@ MIN_BLOCKS = 5
 """Fewest ABBA blocks (10 pairs) with an interval. The widest interval that the data allow, from
 the smallest to the largest block, covers the median with 1 - 2^(1 - n): 94 % at 5, 88 % at 4."""
 
-LEVEL = 0.965
+LEVEL = 0.964
 """Level at which the ratio's interval is made, to hold 95 %. A session ends once its interval is
 narrow, so an interval narrow by luck ends it early: at a level of 0.95 simulated sessions cover the
 truth in 91 to 95 %, by the noise. What is added makes up for that, and no more is needed since

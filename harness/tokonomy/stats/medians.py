@@ -66,11 +66,8 @@ def likeness(values: Floats) -> float:
     the variance.
     """
     signs = np.sign(values - np.median(values))
-    power = float(signs @ signs)
-    if power == 0:
-        return 1.0
     n = values.size
-    neighbours = float(signs[1:] @ signs[:-1]) / power + 1 / n
+    neighbours = (float(signs[1:] @ signs[:-1]) + 1) / n
     if neighbours <= ALIKE_Z / math.sqrt(n):
         return 1.0
     phi = min(math.sin(math.pi / 2 * min(neighbours, 1.0)), STRONGEST)
