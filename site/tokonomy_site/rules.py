@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tokonomy.measure import protocol
-from tokonomy.stats.estimate import RESAMPLES
 from tokonomy.stats.latency import MIN_BLOCKS
 from tokonomy.store.record import EnergyPlan
 
@@ -38,8 +37,9 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "costs cancels inside it, and drift of the machine cancels between neighbours.",
             "The latency ratio is the median over blocks of the ratio of the two arms; the "
             "speed-up "
-            "is its inverse. The interval comes from resampling blocks "
-            f"({RESAMPLES:,} times) and is withheld below {MIN_BLOCKS} blocks.",
+            "is its inverse. The interval comes from how many blocks lie on either side, which "
+            "chance alone decides where the arms are the same; it is widened where neighbouring "
+            f"blocks are alike, and withheld below {MIN_BLOCKS} blocks.",
             f"Timing stops when the interval is narrow enough at {protocol.LOOKS} looks in a row, "
             "or at a cap; which of the two is recorded, and an unconverged interval is labelled so "
             "wherever it stands.",

@@ -9,9 +9,8 @@ Z = 1.959963984540054
 """Two-sided 95 % point of the normal distribution."""
 
 RESAMPLES = 2000
-"""Bootstrap resamples. Each end of an interval then rests on 50 of them (37 at 30 blocks, 17 at
-10); the standard error of its tail probability, 0.35 points, is small beside what the sample itself
-leaves open."""
+"""Bootstrap resamples. Each end of an interval then rests on 50 of them; the standard error of its
+tail probability, 0.35 points, is small beside what the sample itself leaves open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,7 +153,7 @@ METRICS: dict[str, Meaning] = {
         "1",
         "lower",
         "ABBA blocks",
-        "Median over ABBA blocks of method/reference latency, bootstrapped.",
+        "Median over ABBA blocks of method/reference latency.",
     ),
     "speed_up": _row("Speed-up", "1", "higher", "ABBA blocks", "Inverse of the latency ratio."),
     "throughput": _row(
