@@ -10,7 +10,7 @@ from images import write_images
 from tokonomy.catalog.suites import Limits
 from tokonomy.families import load_family
 from tokonomy.run.job import Job
-from tokonomy.store.record import Cell, Measuring, MethodRef, ModelRef, TaskRef, cell_key
+from tokonomy.store.record import Cell, Measuring, MethodRef, Mode, ModelRef, TaskRef, cell_key
 
 PLUGINS = Path(__file__).parent / "plugins" / "naughty"
 MEASURING = Measuring(warmup_calls=1, warmup_s=0.001, min_pairs=10, max_pairs=10, max_s=0.2)
@@ -59,6 +59,13 @@ def make_job(
         "protocol": 1,
     }
     return Job(cell=Cell(key=cell_key(fields), **fields), suite="tests", limits=limits)
+
+
+def in_mode(job: Job, mode: Mode) -> Job:
+    """The same run in another mode."""
+    fields = job.cell.model_dump(exclude={"key"}) | {"mode": mode}
+    cell = Cell.model_validate({**fields, "key": cell_key(fields)})
+    return job.model_copy(update={"cell": cell})
 
 
 class Tiny:

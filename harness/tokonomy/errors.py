@@ -26,6 +26,12 @@ A message states what was expected, what came and what to do, in one line.
 
 from __future__ import annotations
 
+import re
+
+_NO_MEMORY = re.compile(
+    r"allocate memory|out of memory|not enough memory|_STATUS_ALLOC_FAILED", re.IGNORECASE
+)  # of Python, torch's allocators, and CUDA's libraries
+
 
 class TokonomyError(Exception):
     """Base of the tree; its text is one line, fit for a terminal."""
@@ -114,3 +120,10 @@ class StoreCorrupt(StoreError):
 
 class StoreTooNew(StoreError):
     """The database was written by a newer version."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an exception says that an allocation failed."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))

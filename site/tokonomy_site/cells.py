@@ -16,7 +16,7 @@ from tokonomy_site.snapshot import Run, run_path
 from tokonomy_site.tables import Cell
 from tokonomy_site.words import DERIVED, STATUS
 
-CAPPED = "\u2020"  # beside an interval whose timing stopped at a cap
+CAPPED = "\u2020"  # beside an interval that is wider than asked, or whose timing met a cap
 DOUBTED = "\u2021"  # beside energy that carries a flag
 ROOT = "../"  # of every page that shows a board
 

@@ -13,7 +13,7 @@ from tokonomy_site.words import plural
 def table(snapshot: Snapshot) -> Table | None:
     """When each device class began a new epoch; None without any sentinel."""
     rows: list[tuple[str | Cell, ...]] = [
-        (name, str(1 + len(begun)), ", ".join(_minute(at) for at in begun) or "no shift was seen")
+        (name, str(1 + len(begun)), ", ".join(_minute(at) for at in begun) or "none seen")
         for name, begun in sorted(snapshot.epochs.items())
     ]
     heads = ("Device class", "Epochs", "A new one began, UTC")
@@ -31,6 +31,6 @@ def mixed(runs: Iterable[Run], snapshot: Snapshot) -> str:
         return ""
     return (
         f"These rows come from {plural(len(found), 'epoch')} of their device class: in between, "
-        "the reference's own latency shifted. Speed-ups and ratios were each taken within one run "
-        "and stand; latencies and joules of rows of different epochs do not compare."
+        "the reference's own latency shifted beyond chance. Speed-ups and ratios were each taken "
+        "within one run; latencies and joules of rows of different epochs should not be compared."
     )

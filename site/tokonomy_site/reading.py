@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tokonomy.catalog.registry import Registry, catalogue
 from tokonomy.errors import StoreError, TokonomyError, UsageError
+from tokonomy.stats.estimate import Estimate, half_width
 from tokonomy.store import calibration
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
@@ -137,6 +138,7 @@ class _Extra:
     device_class: str
     protocol: int
     flags: tuple[str, ...]
+    half_width: float
     boundary: str
     role: Role
     arm: Arm | None
@@ -150,6 +152,7 @@ def _extra(record: Record, kinds: Mapping[str, str]) -> _Extra:
         device_class=record.cell.device_class,
         protocol=record.cell.protocol,
         flags=tuple(dict.fromkeys(_flags(record))),
+        half_width=record.cell.measuring.half_width,
         boundary=record.energy.boundary if isinstance(record.energy, Energy) else "",
         role=purpose,
         arm=arm(record),
@@ -158,10 +161,22 @@ def _extra(record: Record, kinds: Mapping[str, str]) -> _Extra:
 
 
 def _flags(record: Record) -> Iterator[str]:
-    """Codes of its flags; that timing ended at a cap is seen even where no flag says so."""
+    """Codes of its flags; that timing ended at a cap is seen even where no flag says so.
+
+    That the interval is wider than asked as it is computed now, ``_run`` adds.
+    """
     yield from (flag.code for flag in record.flags)
     if isinstance(record.timing, Timing) and record.timing.stop != "converged":
         yield "unconverged"
+
+
+def _wider(ratio: Metric | None, asked: float) -> bool:
+    """Whether a ratio's interval, as computed now, is wider than was asked, or there is none."""
+    if ratio is None or ratio.value is None:
+        return False
+    found = Estimate(value=ratio.value, low=ratio.low, high=ratio.high, n=ratio.n or 0)
+    width = half_width(found)
+    return width is None or width > asked
 
 
 def _figures(stored: Stored) -> Mapping[str, Metric]:
@@ -185,6 +200,7 @@ def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
 def _run(stored: Stored, extra: _Extra) -> Run:
     figures = _figures(stored)
     effect = figures.get("effect")
+    wide = ("unconverged",) if _wider(figures.get("latency_ratio"), extra.half_width) else ()
     return Run(
         id=stored.run_id,
         key=stored.cell_key,
@@ -215,7 +231,7 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         protocol=extra.protocol,
         version=stored.harness_version,
         figures=figures,
-        flags=extra.flags,
+        flags=tuple(dict.fromkeys((*extra.flags, *wide))),
         effect=(effect.text or "") if effect else "",
         boundary=extra.boundary,
         role=extra.role,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tokonomy.measure import protocol
-from tokonomy.stats.latency import MIN_BLOCKS
+from tokonomy.stats.latency import LEVEL, MIN_BLOCKS
+from tokonomy.store import joules
 from tokonomy.store.record import EnergyPlan
 
 _PLAN = EnergyPlan()
@@ -39,13 +40,19 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "speed-up "
             "is its inverse. The interval comes from how many blocks lie on either side, which "
             "chance alone decides where the arms are the same; it is widened where neighbouring "
-            f"blocks are alike, and withheld below {MIN_BLOCKS} blocks.",
+            f"blocks are alike, and withheld below {MIN_BLOCKS} blocks or where the widening asks "
+            "for more blocks than there are.",
+            f"The interval is to hold 95 % and is made at a nominal level of {100 * LEVEL:.1f} %: "
+            "timing stops once it is narrow, so some sessions end because it was narrow by luck, "
+            "which costs a few points. What is added was chosen by looking at simulated sessions "
+            "under noise models that are marked so below; others were held out and added after.",
             f"Timing stops when the interval is narrow enough at {protocol.LOOKS} looks in a row, "
-            "or at a cap; which of the two is recorded, and an unconverged interval is labelled so "
-            "wherever it stands.",
+            "or at a cap; which of the two is recorded. An interval that met a cap, or that as "
+            "computed now is wider than asked, is labelled unconverged wherever it stands.",
             "On a GPU a call ends when the device is done: the host waits for it before it reads "
-            "its clock. Two events on the device give its own time of the same call; what is not "
-            "in that is the launch gap.",
+            "its clock. The call is then made again with the device held until all of its work is "
+            "queued; two events around that give the device's own time, and what the first call "
+            "took beyond it is the launch gap.",
             "No sample is removed for its value. A percentile whose interval cannot be computed is "
             "withheld. Two modes and autocorrelation are looked for.",
             f"Timing goes round up to {protocol.TIMED_BATCHES} different batches. A method that is "
@@ -63,7 +70,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "plain function.",
             "Something compiled anew after warm-up makes a run invalid. A method that cannot be "
             "compiled or captured is unsupported in that mode, with its reason; one that goes back "
-            "to Python in places is flagged.",
+            "to Python in places is flagged; one that compiles or captures itself where the mode "
+            "does not is invalid.",
             "A graph's copy of inputs and outputs is part of its time.",
         ),
     ),
@@ -76,15 +84,17 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "run.",
             "A sample is thrown away only for a cause that was observed: slowing for heat or an "
             "outside limit, another process, an uncorrectable memory error, a critical driver "
-            "error, changed limits or clocks, a suspended machine, a used-up processor quota, "
-            "changed processors. All pairs since the last quiet look are then timed again; the "
-            "spoiled ones stay in the record with their cause.",
-            f"Where more than {100 * protocol.SPOILED_SHARE:.0f} % of the pairs are spoiled, the "
-            "run is invalid: those that escaped would be picked by chance.",
+            "error, changed power limits or application clocks, a suspended machine, a used-up "
+            "processor quota, changed processors. Clocks locked to a range cannot be seen. All "
+            "pairs since the last quiet look are then timed again; the spoiled ones stay in the "
+            "record with their cause.",
+            f"Where more than {100 * protocol.SPOILED_SHARE:.0f} % of the pairs are spoiled, at "
+            f"more than {protocol.SPOILED_LOOKS} looks, the run is invalid: those that escaped "
+            "would be picked by chance.",
             "A GPU's own power limit under load is no such cause: it is part of what a method "
             "gains or loses. It is recorded and flagged.",
             "A GPU is known by its UUID or bus id, never by its number; where that is ambiguous, "
-            "nothing is measured.",
+            "nothing is measured. One whose power limit is not its default is of another class.",
         ),
     ),
     (
@@ -93,17 +103,23 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "Energy is read from the device's own counter in a pass apart from latency, over "
             f"windows of continuous calls: at least {_PLAN.trials} of each arm, in turn, each at "
             f"least {_PLAN.window_s:g} s and {_PLAN.min_ticks} ticks of the counter unless the "
-            "run's settings say otherwise.",
+            f"run's settings say otherwise. Each begins only after {protocol.LEAD_S:g} s of the "
+            "same calls, so that what lags behind tells nothing of the other arm; in shorter "
+            f"windows that lead is {100 * protocol.LEAD_SHARE:.0f} % of them.",
+            "The output of one call in each window of the method, at a moment drawn, must be what "
+            "it answered while timed.",
             "A window runs from one tick of the counter to another. What ticks, their steps and "
             "the time of reading leave open is stated as a bound of each window; below "
-            f"{protocol.LEAST_TICKS} ticks there is no figure.",
+            f"{protocol.LEAST_TICKS} ticks there is no figure, nor where more than "
+            f"{100 * joules.BOUND_MOST:.0f} % is open on average.",
             "Gross joules per sample come first. Idle-adjusted ones take away what the idle device "
-            f"needs in that time, model loaded, measured for {_PLAN.idle_s:g} s before and after.",
+            f"needs in that time, model loaded, measured for {_PLAN.idle_s:g} s before and after; "
+            "half the difference of these two widens the interval.",
             "The ratio is the geometric mean over windows measured next to each other, so drift "
             "cancels. Intervals are over windows.",
             f"Calls in the energy pass must take as long as in the latency pass, within "
-            f"{100 * protocol.THROUGHPUT:.0f} % or the interval of the latter; otherwise the "
-            "joules are of other work and are withheld.",
+            f"{100 * protocol.THROUGHPUT:.0f} %, {protocol.THROUGHPUT_NS / 1000:g} \u00b5s or "
+            "the interval of the latter; otherwise the joules are of other work and are withheld.",
             "Instantaneous power, integrated over the same windows, is held against the counter: "
             f"the difference is stored, and flagged beyond {100 * protocol.RESIDUAL:.0f} %.",
             f"Both arms run until the temperature stands (at most {_PLAN.settle_s:g} s); windows "

@@ -6,16 +6,16 @@ on a scripted device nothing was measured at all: each has its run page, labelle
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
-from tokonomy.store.record import Energy, Record
+from tokonomy.store.calibration import SUITE
+from tokonomy.store.record import Record
+from tokonomy.store.scripted import scripted
 
 Role = Literal["result", "calibration", "control", "scripted"]
 
-CALIBRATION = "calibration"  # name of the suite whose runs test the ruler
 _PLANTED = "planted-"  # begins the id of a control, for records whose method is not installed here
-_SCRIPTED = "scripted"  # begins the name of a device that a profile plays
 
 ROLE_MEANING: Mapping[str, str] = {
     "result": "a result",
@@ -33,27 +33,8 @@ def role(record: Record, kinds: Mapping[str, str]) -> Role:
         kinds: Kind of each method that is installed.
     """
     method = record.cell.method.id
-    if any(simulated_device(name) for name in _devices(record)):
+    if scripted(record):
         return "scripted"
     if kinds.get(method) == "control" or method.startswith(_PLANTED):
         return "control"
-    return "calibration" if record.suite == CALIBRATION else "result"
-
-
-def simulated_device(name: str) -> bool:
-    """Whether a device of this name, or a class of such devices, is played from a profile.
-
-    >>> simulated_device("cuda: Scripted GPU"), simulated_device("cpu: Example 9000")
-    (True, False)
-    """
-    parts = (name, name.partition(":")[2])
-    return any(part.strip().lower().startswith(_SCRIPTED) for part in parts)
-
-
-def _devices(record: Record) -> Iterator[str]:
-    """Every name that a device goes by in a record."""
-    yield record.cell.device
-    yield record.cell.device_class
-    yield from (value for value in record.machine.hardware.values() if isinstance(value, str))
-    if isinstance(record.energy, Energy):
-        yield from (record.energy.meter, record.energy.device)
+    return "calibration" if record.suite == SUITE else "result"

@@ -35,11 +35,15 @@ DERIVED = {
     "reference-scores-nothing": "The reference has no sample right, so there is no ratio.",
     "too-few-samples": "Too few samples for an interval, so it is withheld.",
     "too-few-blocks": "Too few blocks for an interval, so it is withheld.",
+    "blocks-alike": "Neighbouring blocks are so alike that an interval takes more of them than "
+    "there are, so it is withheld.",
     "unbounded": "The interval has no upper end.",
     "too-few-trials": "Too few windows for an interval, so it is withheld.",
     "no-trials": "No window was measured.",
     "no-power-field": "The device tells no instantaneous power.",
     "no-device-events": "The device has no events of its own to time a call with.",
+    "bound-too-wide": "The counter's ticks and steps leave more than a tenth of a window open, on "
+    "average.",
     "idle-above-work": "The device took no less while idle than while working.",
     "not-computable": "It cannot be computed from what was observed.",
     "not-recorded": "The record is older than this figure.",
@@ -55,8 +59,10 @@ EFFECT_MEANING = {
 }
 #: What a warning beside a figure's number means.
 WARNINGS = {
-    "autocorrelated": "Autocorrelated: neighbouring blocks are not independent, as the intervals "
-    "of latency ratio and speed-up take them to be; where it is above 0, these are too narrow.",
+    "autocorrelated": "Autocorrelated: neighbouring blocks resemble each other more, or less, than "
+    "chance allows. The intervals of latency ratio and speed-up are widened for it where blocks "
+    "fall on the same side of the median as their neighbours; if the ratio itself wanders, that is "
+    "too little.",
     "bimodal": "Bimodal: the method's calls take one of two times, so a median alone says little.",
 }
 #: What joules are of, in words.

@@ -74,7 +74,7 @@ def stretch(values: np.ndarray) -> float:
 
 def metered(values: np.ndarray, counter: Costly, pace: Pace) -> tuple[float, float]:
     """The same while a counter is read as inside a window; and the share of a processor it took."""
-    search, now = Search(pace, NEVER, NEVER), time.perf_counter_ns
+    search, now = Search(pace, NEVER), time.perf_counter_ns
     with Sampler(counter, search, now, Bins(now())):
         while not search.ticks:  # about a tick of a window is read more often, and fifty are not
             step(values)

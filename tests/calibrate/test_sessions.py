@@ -1,5 +1,8 @@
 """Which runs are made, and what is found in their rows. No run is made here."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from records import make_record
@@ -8,8 +11,9 @@ from tokonomy.calibrate.figures import FAILED
 from tokonomy.calibrate.sessions import SENTINEL, Sessions, due, sessions, suite
 from tokonomy.run.job import Job
 from tokonomy.store.calibration import SUITE, Finding
+from tokonomy.store.database import open_store
 from tokonomy.store.metrics import Metric
-from tokonomy.store.record import Measuring
+from tokonomy.store.record import Measuring, Record
 from tokonomy.store.rows import COLUMNS, Run, row
 
 COUNT, PLANTED = 10, 4
@@ -85,6 +89,7 @@ def test_coverage_counts_intervals_that_hold_one(asked: Sessions) -> None:
         made(job, off.get(number, (1.0, 0.99, 1.01))) for number, job in enumerate(asked.same)
     )))  # fmt: skip
     whole = found[0]
+    assert {each.met for each in found if each.name == "false-alarms"} == {None}
     assert (whole.name, whole.setting) == ("coverage", same.EVERYWHERE)
     assert (whole.value, whole.n, whole.met) == (0.8, 10, False)
     assert whole.low is not None
@@ -97,6 +102,7 @@ def test_coverage_counts_intervals_that_hold_one(asked: Sessions) -> None:
 
 def test_an_interval_that_always_covers_is_too_wide_once_there_are_enough(asked: Sessions) -> None:
     few = same.coverage("few", asked.same, rows(*map(made, asked.same)))[0]
+    assert 0.97**same.ENOUGH < 0.05 < 0.97 ** (same.ENOUGH - 1)
     many = sessions(suite(["digits"], [], "cpu"), same.ENOUGH, 0).same
     all_cover = same.coverage("many", many, rows(*map(made, many)))[0]
     assert (few.value, few.met) == (1, True)
@@ -148,11 +154,53 @@ def test_planted_memory_is_what_lies_above_the_models_own(
     found = planted.heavy(asked.heavy, asked.same, rows(*plain, *heavy))
     error = named(found, "memory-error")
     assert (error.value, error.unit, error.n, error.met) == (slip, "B", PLANTED, met)
+    within = named(found, "memory-within-slip")
+    assert (within.value, within.n, within.met) == (float(met), PLANTED, None)
 
 
 def test_memory_is_not_judged_without_the_models_own(asked: Sessions) -> None:
     found = planted.heavy(asked.heavy, asked.same, rows(*map(made, asked.heavy)))
     assert [each.name for each in found] == ["failed"]
+
+
+def test_sessions_that_were_made_again_are_visible(asked: Sessions, tmp_path: Path) -> None:
+    first, second = asked.same[:2]
+    records = [session(first, 0), session(first, 1), session(second, 0)]
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(records)
+        found = report.measured(asked, store, {"sessions": COUNT})
+    assert len(found.runs) == 2
+    assert found.settings == {
+        "sessions": COUNT, "cells_made": 2, "sessions_ever_made": 3, "commits": {"0" * 40: 2},
+    }  # fmt: skip
+
+
+def session(job: Job, attempt: int) -> Record:
+    """A record of a session, later by so many days."""
+    document = make_record(method="reference", seed=attempt, attempt=attempt).model_dump()
+    return Record.model_validate(document | {"cell": job.cell.model_dump()})
+
+
+def test_noise_is_fitted_to_one_device_class_and_to_none_that_is_scripted(tmp_path: Path) -> None:
+    def made_on(device: str, count: int, **fields: Any) -> list[Record]:
+        cell = {"device_class": device}
+        return [make_record(method="reference", seed=seed, cell=cell, **fields)
+                for seed in range(count)]  # fmt: skip
+
+    hardware = {"software": {}, "hardware": {"gpu_name": "scripted GPU"}, "before": {}, "after": {}}
+    with open_store(tmp_path / "a.sqlite") as store:
+        assert report.reference_timings(store, []) == (None, [])
+        store.add_all(
+            [
+                *made_on("cpu: A", 2),
+                *made_on("cpu: B", 3),
+                make_record(method="tome"),
+                *made_on("cuda: Scripted GPU", 5),
+                *made_on("cuda: C", 5, machine=hardware),
+            ]
+        )
+        name, timings = report.reference_timings(store, [])
+    assert (name, len(timings)) == ("cpu: B", 3)
 
 
 def test_sentinels_show_their_latency(asked: Sessions) -> None:

@@ -12,19 +12,34 @@ from scipy import signal, stats
 from tokonomy.calibrate import simulate
 from tokonomy.calibrate.energy_trials import Outcome
 from tokonomy.calibrate.noise import (
-    FITTED,
+    BEYOND,
+    HELD_OUT,
     LATENCY_NS,
-    MODELS,
+    TUNED,
     WANDERING,
     Noise,
-    fitted,
-    remembered,
+    autoregressive,
+    bursts,
 )
-from tokonomy.calibrate.simulate import energy, findings, repeated, simulated, under
-from tokonomy.store.calibration import Finding
+from tokonomy.calibrate.resampled import fitted, labelled
+from tokonomy.calibrate.simulate import (
+    BETWEEN_NS,
+    FITTED,
+    LABELLED,
+    SLOW_MS,
+    Asked,
+    asked,
+    energy,
+    findings,
+    repeated,
+    simulated,
+    under,
+)
+from tokonomy.stats.latency import block_ratios
+from tokonomy.store.calibration import UNPROMISED, Finding
 from tokonomy.store.record import Pair, Timing
 
-ALL = {**MODELS, **WANDERING}
+ALL = {**TUNED, **HELD_OUT, **WANDERING, **BEYOND}
 
 
 def real(blocks: int, seed: int = 0) -> Timing:
@@ -63,12 +78,12 @@ def test_models_draw_every_call(name: str) -> None:
     assert np.array_equal(again.calls, noise.calls)
 
 
-def test_memory_is_that_of_the_recursion() -> None:
+def test_autoregression_is_that_of_the_recursion() -> None:
     rng = np.random.default_rng(1)
     fresh = math.sqrt(1 - 0.9**2) * rng.standard_normal(5000)
     start = 0.9 * rng.standard_normal()
     expected, _ = signal.lfilter([1], [1, -0.9], fresh, zi=[start])
-    found = remembered(np.random.default_rng(1), 5000, 0.9)
+    found = autoregressive(np.random.default_rng(1), 5000, 0.9)
     np.testing.assert_allclose(found, expected)
     assert stats.pearsonr(found[1:], found[:-1]).statistic == pytest.approx(0.9, abs=0.02)
 
@@ -93,7 +108,7 @@ def test_going_first_costs_and_the_ratio_of_a_block_is_the_methods() -> None:
     quiet = np.zeros((200, 4))
     leading = simulated(Noise(quiet, first=0.05), 1.0, seed=5)
     assert in_time(leading)[:2] == [round(LATENCY_NS * math.exp(0.05)), LATENCY_NS]
-    apart = simulated(Noise(quiet, ratio=np.full(200, 0.1)), 1.0, seed=5)
+    apart = simulated(Noise(quiet, method=np.full((200, 1), 0.1)), 1.0, seed=5)
     slow = round(LATENCY_NS * math.exp(0.1))
     assert {(pair.method_ns, pair.reference_ns) for pair in apart.pairs} == {(slow, LATENCY_NS)}
 
@@ -117,15 +132,66 @@ def test_fitted_noise_draws_from_every_session() -> None:
     assert len(starts) >= 3
 
 
+def test_the_median_of_one_arm_s_noise_is_the_planted_truth() -> None:
+    for name in ("skewed tails of one arm", "one arm reacts to a clock state, fast"):
+        rng = np.random.default_rng(7)
+        noise = HELD_OUT[name](rng, 100_000)
+        ours = np.array([True, False, False, True]) ^ (rng.random((100_000, 1)) < 0.5)
+        logs = np.where(ours, noise.calls + noise.method, -noise.calls)
+        blocks = logs.sum(axis=1) / 2
+        off = abs(np.median(blocks))
+        assert off < 4 * 1.25 * blocks.std() / math.sqrt(len(blocks))
+        assert noise.method.std() > 0.01
+
+
+def test_bursts_last_and_double() -> None:
+    calls = bursts(np.random.default_rng(8), 50_000).calls.ravel()
+    slow = calls > math.log(1.3)
+    assert 0.1 < slow.mean() < 0.2
+    assert np.median(np.exp(calls[slow])) == pytest.approx(2, abs=0.15)
+    assert slow[1:][slow[:-1]].mean() > 0.7
+
+
+def test_labelled_noise_keeps_arms_and_offsets() -> None:
+    session = real(40)
+    slower = session.model_copy(update={"pairs": [
+        pair.model_copy(update={"method_ns": round(1.01 * pair.method_ns)})
+        for pair in session.pairs
+    ]})  # fmt: skip
+    before, after = (labelled([each])(np.random.default_rng(2), 100) for each in (session, slower))
+    assert np.array_equal(before.calls, after.calls)
+    np.testing.assert_allclose(after.method - before.method, math.log(1.01), atol=1e-6)
+    times = np.array([(pair.method_ns, pair.reference_ns) for pair in session.pairs]).T
+    real_blocks = set(np.round(block_ratios(*times), 9))
+    assert set(np.round(before.method.mean(axis=1), 9)) <= real_blocks
+    assert np.array_equal(before.calls[:, ::2], before.calls[:, 1::2])
+
+
+def test_slow_calls_meet_the_cap_on_time() -> None:
+    noise = TUNED["white, 3 %"]
+    for slow, pairs in zip(SLOW_MS, (286, 30, 20), strict=True):
+        rng = np.random.default_rng(6)
+        timing = simulated(noise(rng, 200), 1.0, 6, latency_ns=slow * 10**6, between_ns=BETWEEN_NS)
+        assert timing.stop in ("time-cap", "converged")
+        assert len(timing.pairs) <= pairs + 2
+        if timing.stop == "time-cap":
+            assert len(timing.pairs) == pytest.approx(pairs, abs=2)
+    assert timing.stop == "time-cap"
+
+
 @pytest.mark.parametrize("name", ["random walk, 1 % a call", "common to a block, 3 %"])
 def test_intervals_cover_and_the_slow_down_is_found(name: str) -> None:
-    found = {each.name: each for each in under(name, MODELS[name], 120, (9,))}
+    found = {each.name: each for each in under(name, Asked(TUNED[name]), 120, (9,))}
     cover = found["coverage"]
-    assert (cover.least, cover.most, cover.n) == (0.93, 0.97, 360)
-    assert 0.92 <= cover.value <= 0.99  # 95.5 % and three standard errors of 360 sessions
-    apart = [found[f"coverage-of-{truth}"].value for truth in ("1", "1.02", "0.8")]
-    assert np.mean(apart) == pytest.approx(cover.value)
-    assert found["false-alarms"].value == pytest.approx(1 - apart[0])
+    apart = [found[f"coverage-of-{truth}"] for truth in ("1", "1.02", "0.8")]
+    assert (cover.least, cover.most) == (0.93, 0.97)
+    assert cover.n == apart[1].n + apart[2].n > 230
+    assert 0.91 <= cover.value <= 0.99  # 95.5 % and three standard errors of 240 sessions
+    assert all(each.met is None for each in apart)
+    assert found["false-alarms"].n == 120
+    assert found["false-alarms"].most == 0.05
+    assert found["false-alarms"].value <= 1 - apart[0].value
+    assert found["failed"].value == 1 - sum(each.n for each in apart) / 360
     assert found["found-2-percent"].value >= 0.95
     assert found["converged"].value >= 0.98
     assert 40 < found["pairs"].value < 400
@@ -133,7 +199,8 @@ def test_intervals_cover_and_the_slow_down_is_found(name: str) -> None:
 
 def test_a_wandering_ratio_is_flagged_and_promises_nothing() -> None:
     name = "the ratio wanders, 0.6"
-    found = {each.name: each for each in under(name, WANDERING[name], 40, (10,))}
+    (what,) = (what for setting, what in asked([]).items() if setting.startswith(name))
+    found = {each.name: each for each in under(name, what, 40, (10,))}
     assert all(each.least is None and each.most is None for each in found.values())
     assert found["autocorrelation-flagged"].value > 0.7
     assert found["coverage"].value > 0.75  # 0.68 without the widening
@@ -141,18 +208,32 @@ def test_a_wandering_ratio_is_flagged_and_promises_nothing() -> None:
 
 @pytest.fixture
 def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulate, "MODELS", {"white, 3 %": MODELS["white, 3 %"]})
-    monkeypatch.setattr(simulate, "WANDERING", {})
+    monkeypatch.setattr(simulate, "TUNED", {"white, 3 %": TUNED["white, 3 %"]})
+    for name in ("HELD_OUT", "WANDERING", "BEYOND", "CAPPED"):
+        monkeypatch.setattr(simulate, name, {})
+
+
+def test_every_model_says_where_it_stands() -> None:
+    found = asked([real(20)])
+    for models, origin in ((TUNED, "(tuned on)"), (HELD_OUT, "(held out)")):
+        for name in models:
+            assert found[f"{name} {origin}"].coverage
+    exempt = {setting for setting, what in found.items() if not what.coverage}
+    beyond = {setting for setting in exempt if UNPROMISED in setting}
+    assert exempt - beyond == {LABELLED}
+    assert len(beyond) == len(WANDERING) + len(BEYOND)
+    assert {setting for setting, what in found.items() if what.found} == {FITTED, LABELLED}
+    assert all("tuned on" in each or "held out" in each or "real noise" in each for each in found)
 
 
 def test_findings_of_one_experiment_are_complete() -> None:
     told: list[str] = []
     first = findings(1, seed=1, sessions=[real(20)], tell=told.append)
-    assert told == [*MODELS, *WANDERING, FITTED, "energy"]
-    settings = {each.setting for each in first if each.name == "false-alarms"}
-    assert settings == {*MODELS, *WANDERING, FITTED}
+    settings = list(asked([real(20)]))
+    assert told == [*settings, "energy"]
+    assert {each.setting for each in first if each.name == "false-alarms"} == set(settings)
     powers = [each for each in first if each.name == "found-2-percent" and each.least is not None]
-    assert [each.setting for each in powers] == [FITTED]
+    assert [each.setting for each in powers] == [FITTED, LABELLED]
     assert any(each.name == "energy-within-bound" for each in first)
 
 
@@ -165,7 +246,7 @@ def test_findings_repeat_with_their_seed() -> None:
 
 @pytest.mark.usefixtures("one_model")
 def test_without_real_sessions_nothing_is_fitted() -> None:
-    assert FITTED not in {each.setting for each in findings(1)}
+    assert not any("fitted" in each.setting for each in findings(1))
 
 
 def test_energy_beyond_its_bound_is_told() -> None:
@@ -175,9 +256,10 @@ def test_energy_beyond_its_bound_is_told() -> None:
     assert value["energy-within-bound", "ramp"].value == 0.5
     assert value["energy-within-bound", "ramp"].met is False
     assert value["energy-error-of-bound", "ramp"].value == pytest.approx(3.0)
+    assert value["energy-error-of-bound", "ramp"].met is None  # the same fact, judged once
     assert value["energy-within-bound", "step"].met is True
 
 
 def test_sessions_are_independent() -> None:
-    made = repeated(MODELS["white, 3 %"], 1.0, 3, (1, 2))
+    made = repeated(TUNED["white, 3 %"], 1.0, 3, (1, 2))
     assert len({each.found.value for each in made}) == 3

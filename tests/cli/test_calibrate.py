@@ -61,6 +61,7 @@ def test_every_kind_of_session_has_its_finding(found: dict[str, Any]) -> None:
     assert {"sentinel-latency", "epoch"} <= {name for name, _ in names}
     assert found["kind"] == "measured"
     assert found["settings"]["sessions"] == 2
+    assert found["settings"]["cells_made"] == found["settings"]["sessions_ever_made"] == 7
 
 
 def test_planted_truths_are_near_what_was_planted(found: dict[str, Any]) -> None:
@@ -85,22 +86,29 @@ def test_the_same_call_makes_only_the_sentinel_again(folder: Path) -> None:
     assert "1 of 7 runs to make" in done.stderr
     again, before = read(folder / "again.json"), read(folder / RECORD)
     assert len(set(again.runs) - set(before.runs)) == 1
+    assert again.settings["sessions_ever_made"] == 8
     assert "reference against itself" in done.stdout
 
 
 def test_synthetic_experiments_need_no_database(tmp_path: Path) -> None:
     done = calibrate(tmp_path, "--simulate", "--experiments", "2", "--seed", "3")
     found = read(tmp_path / "results" / "calibration" / "simulated.json")
-    assert done.returncode == any(finding.met is False for finding in found.findings)
+    assert done.returncode == 1
+    assert "no real session of the reference to fit noise to" in done.stderr
     assert (found.kind, found.runs, found.device_class) == ("simulated", [], None)
-    assert found.settings == {"experiments": 2, "seed": 3, "sessions": 0}
+    assert found.settings == {"experiments": 2, "seed": 3, "sessions": 0, "fitted_to": None}
     assert {"coverage", "false-alarms"} <= {finding.name for finding in found.findings}
     assert not (tmp_path / "results" / "tokonomy.sqlite").exists()
 
 
 def test_synthetic_experiments_take_their_noise_from_sessions(folder: Path) -> None:
-    calibrate(folder, "--simulate", "--experiments", "2", "--out", "fitted.json")
-    assert read(folder / "fitted.json").settings["sessions"] == 4
+    done = calibrate(folder, "--simulate", "--experiments", "2", "--out", "fitted.json")
+    found = read(folder / "fitted.json")
+    assert found.settings["sessions"] == 4
+    assert found.settings["seed"] == 2026
+    assert str(found.settings["fitted_to"]).startswith("cpu: ")
+    assert "no real session" not in done.stderr
+    assert sum("fitted to real sessions" in each.setting for each in found.findings) > 10
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,7 @@ def test_synthetic_experiments_take_their_noise_from_sessions(folder: Path) -> N
         (("--simulate", "--fresh"), "--fresh is for sessions on a machine"),
         (("--experiments", "3"), "--experiments is for synthetic experiments"),
         (("--sessions", "0"), "--sessions"),
+        (("--simulate", "--seed", "-1"), "--seed"),
         (("--task", "nowhere"), "no task 'nowhere'"),
         (("--device", "tpu"), "tpu"),
         (("--out", "."), "expected a file to write"),

@@ -1,4 +1,7 @@
-"""Cells of the suite gpu-vision on a real GPU, from end to end, with shorter windows."""
+"""Cells of the suite gpu-vision on a real GPU, from end to end, with shorter windows.
+
+They run before the other tests on a GPU (``conftest.py``), whose own process would be foreign.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +15,7 @@ from tokonomy.run.executor import run
 from tokonomy.run.job import Job
 from tokonomy.run.plan import expand
 from tokonomy.run.supervisor import Supervisor
-from tokonomy.store.record import Energy, EnergyPlan, Measuring, Memory, Missing, Mode, Timing
+from tokonomy.store.record import EnergyPlan, Measuring, Memory, Missing, Mode, Peak, Timing
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,8 +27,9 @@ SHORT = Measuring(
     min_pairs=20,
     max_pairs=60,
     max_s=3.0,
-    energy=EnergyPlan(trials=5, window_s=0.5, min_ticks=2, idle_s=1.0, settle_s=1.0),
+    energy=EnergyPlan(trials=5, window_s=1.0, min_ticks=25, idle_s=3.0, settle_s=1.0),
 )
+WITHOUT_ENERGY = {"no-energy-counter", "mig-slice", "vgpu"}
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +55,10 @@ def test_a_cell_is_measured_whole(supervisor: Supervisor, precision: str, mode: 
     assert record.cell.device_class == device_class("cuda:0")
     assert isinstance(record.timing, Timing)
     assert len(record.timing.device_ns["method"]) == len(record.timing.pairs)
-    if isinstance(record.memory, Memory):
-        assert not isinstance(record.memory.allocated, Missing)
-    assert isinstance(record.energy, Energy) or record.energy.reason
+    assert isinstance(record.memory, Memory)
+    assert isinstance(record.memory.allocated, Peak)
+    if isinstance(record.energy, Missing):
+        assert record.energy.reason in WITHOUT_ENERGY, record.energy.detail
     assert record.machine.software["cuda"] == torch.version.cuda
 
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from gpus import KINDS, one, passing, scripted, told
 from tokonomy.cli import cli
 from tokonomy.errors import BadDevice, TelemetryError
-from tokonomy.measure import devices
+from tokonomy.measure import devices, environment
 from tokonomy.measure.clock import FakeClock
 from tokonomy.measure.cpu import CpuTelemetry
 from tokonomy.measure.reasons import REASONS
-from tokonomy.measure.scripted import Fault, Gpu, Process, Profile, installed
+from tokonomy.measure.scripted import Fault, Gpu, Process, Profile, flat, installed
 from tokonomy.measure.scripted.faults import FAULTS
 from tokonomy.measure.scripted.install import Kind
 from tokonomy.measure.untold import UntoldTelemetry
@@ -134,6 +134,45 @@ def test_a_gpu_whose_driver_tells_nothing_is_open_and_says_so(
     assert isinstance(counter, Missing)
     assert counter.reason in REASONS
     assert str(facts["gpu_unwatched"]) == f"everything: {counter.reason}"
+
+
+TOO_OLD = "The NVIDIA driver on your system is too old (found version 11040).\nPlease update"
+
+
+def refuse(at: int) -> Any:
+    raise RuntimeError(TOO_OLD)
+
+
+def test_a_cuda_that_cannot_begin_is_refused_and_listed_with_why(
+    torch_sees: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch_sees(as_torch(Gpu()))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", refuse)
+    with installed(one(), kind="python"):
+        for opening in (devices.open_telemetry, environment.device_class):
+            with pytest.raises(BadDevice, match=r"cuda:0 cannot be used: .*version 11040\)\.$"):
+                opening("cuda:0")
+        _, gpu = devices.devices()
+    assert gpu["device"] is None
+    assert gpu["detail"].startswith("not usable: cuda:0 cannot be used: The NVIDIA driver")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "cuda: scripted GPU"),
+        ({"limit_w": flat(400)}, "cuda: scripted GPU limited to 400 W"),
+        ({"enforced_w": flat(350)}, "cuda: scripted GPU limited to 350 W"),
+    ],
+)
+def test_a_gpu_at_another_power_limit_is_of_another_class(
+    changes: dict[str, Any], name: str, torch_sees: Any
+) -> None:
+    torch_sees(as_torch(Gpu()))
+    with installed(one(**changes), kind="python", clock=FakeClock()):
+        assert environment.device_class("cuda:0") == name
+    with installed(FAULTS["library-missing"](0.0), kind="python", clock=FakeClock()):
+        assert environment.device_class("cuda:0") == "cuda: scripted GPU"
 
 
 def rows(profile: Profile, kind: Kind, *seen: Gpu, why: str | None = None) -> list[devices.Row]:

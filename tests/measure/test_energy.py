@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import random
 import threading
 import time
@@ -14,7 +16,7 @@ import pytest
 
 from tokonomy.calibrate.energy_trials import POWERS, Power
 from tokonomy.errors import DeviceLost, TelemetryError
-from tokonomy.measure import windows
+from tokonomy.measure import sampling, windows
 from tokonomy.measure.clock import MonotonicClock
 from tokonomy.measure.crosscheck import disagreement, flags
 from tokonomy.measure.energy import measure_energy, orders
@@ -35,12 +37,14 @@ class PowerCounter:
     Attributes:
         power: True watts over time.
         faults: Raised by the next reads, in order; None lets one pass.
+        still: It does not tick between these two moments, ns.
         shown_w: What the power field tells; None for no such field, otherwise a factor.
     """
 
     power: Power = STEADY
     faults: list[Exception | None] = field(default_factory=list)
     shown_w: float | None = 1.0
+    still: tuple[int, int] = (0, 0)
     tick_ns: int = TICK_NS
     meter: str = "made up"
     boundary: Boundary = "board"
@@ -48,6 +52,8 @@ class PowerCounter:
     quantum_uj: int = 1000
 
     def tick(self, at_ns: int) -> int:
+        begun, ended = self.still
+        at_ns = begun if begun <= at_ns < ended else at_ns
         return at_ns // self.tick_ns * self.tick_ns
 
     def read(self) -> int:
@@ -63,6 +69,42 @@ class PowerCounter:
         now = time.perf_counter_ns()
         joules = self.power.energy_uj(now) - self.power.energy_uj(now - MS)
         return self.shown_w * joules / 1e3
+
+
+@dataclass(slots=True)
+class Lagging(PowerCounter):
+    """A register that shows of the work what was ``lag_ns`` ago."""
+
+    lag_ns: int = 30 * MS
+    watts: list[tuple[int, float]] = field(default_factory=lambda: [(0, 20.0)])  # from a moment on
+    shown_w: float | None = None
+
+    def read(self) -> int:
+        at = self.tick(time.perf_counter_ns()) - self.lag_ns
+        steps = itertools.pairwise([*self.watts, (at, 0.0)])
+        lengths = ((max(0, min(end, at) - begun), watts) for (begun, watts), (end, _) in steps)
+        return int(sum(length * watts for length, watts in lengths) / 1e3)
+
+    def work(self, watts: float, seconds: float) -> Callable[[Any], None]:
+        def predict(_: Any) -> None:
+            self.watts.append((time.perf_counter_ns(), watts))
+            time.sleep(seconds)
+            self.watts.append((time.perf_counter_ns(), 20.0))
+
+        return predict
+
+
+@dataclass(slots=True)
+class Hanging(PowerCounter):
+    """A driver that does not come back from a reading until it is let go."""
+
+    hung: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def power_w(self) -> float | None:
+        self.hung.set()
+        self.released.wait()
+        return 200.0
 
 
 @dataclass(slots=True)
@@ -122,7 +164,13 @@ def sleeps(seconds: float) -> Callable[[Any], None]:
 PLAN = EnergyPlan(trials=5, window_s=0.1, min_ticks=20, idle_s=0.1, settle_s=0.06)
 
 
-def run(telemetry: MadeUp, plan: EnergyPlan = PLAN, **arms: Any) -> Energy | Missing:
+def unseen(arm: str, index: int, output: Any) -> None:
+    pass
+
+
+def run(
+    telemetry: MadeUp, plan: EnergyPlan = PLAN, seen: Callable[..., None] = unseen, **arms: Any
+) -> Energy | Missing:
     both = {"method": sleeps(0.001), "reference": sleeps(0.003)} | arms
     return measure_energy(
         both,  # type: ignore[arg-type]
@@ -132,6 +180,7 @@ def run(telemetry: MadeUp, plan: EnergyPlan = PLAN, **arms: Any) -> Energy | Mis
         clock=MonotonicClock(),
         plan=plan,
         rng=random.Random(3),
+        seen=seen,
     )
 
 
@@ -142,6 +191,7 @@ def measured(telemetry: MadeUp, plan: EnergyPlan = PLAN, **arms: Any) -> Energy:
 
 
 def test_joules_of_both_arms() -> None:
+    threads = threading.enumerate()
     found = measured(MadeUp())
     assert (found.meter, found.boundary, found.batch_size) == ("made up", "board", 2)
     assert [t.arm for t in found.trials].count("method") == 5
@@ -154,6 +204,7 @@ def test_joules_of_both_arms() -> None:
         assert each_ns >= (1.0 if trial.arm == "method" else 3.0) * MS
         assert trial.span_ns >= 0.1e9
         assert trial.ticks >= 20
+        assert trial.ticks == pytest.approx(trial.span_ns / TICK_NS, rel=0.2)
         assert trial.integrated_uj == pytest.approx(trial.energy_uj, rel=trial.bound + 0.05)
     assert found.tick_ms == pytest.approx(5, rel=0.5)
     for idle in (found.idle_before, found.idle_after):
@@ -161,7 +212,7 @@ def test_joules_of_both_arms() -> None:
         assert idle.power_w == pytest.approx(200, rel=0.1)
     assert found.trace is not None
     assert max(found.trace.high_w) == pytest.approx(200, rel=0.01)
-    assert not [t for t in threading.enumerate() if t.name == "energy-sampler"]
+    assert threading.enumerate() == threads
     assert {trial.temperature_c for trial in found.trials} == {(50.0, 50.0)}
     assert flags(found) == []
 
@@ -171,7 +222,7 @@ def test_truth_is_within_the_bound_in_real_time(name: str) -> None:
     """The thread, the loop and the window together; the ticks' true times are known."""
     counter = PowerCounter(POWERS[name])
     pace = Pace(tick_ns=TICK_NS, read_ns=20_000)
-    search = Search(pace, least_ns=150 * MS, least_ticks=20, since_ns=2**62)
+    search = Search(pace, least_ns=150 * MS, since_ns=2**62)
     edges, now = [], time.perf_counter_ns
     with Sampler(counter, search, now, Bins(now())) as sampler:
         edges.append(now())
@@ -269,9 +320,121 @@ def test_what_an_arm_raises_comes_out() -> None:
     def predict(_: Any) -> None:
         raise ZeroDivisionError
 
+    threads = threading.enumerate()
     with pytest.raises(ZeroDivisionError):
         run(MadeUp(), reference=predict)
-    assert not [t for t in threading.enumerate() if t.name == "energy-sampler"]
+    assert threading.enumerate() == threads
+
+
+def test_what_lags_behind_is_not_the_other_arms() -> None:
+    """Without a lead, a third of each window would show what went on before it."""
+    counter = Lagging()
+    arms = {"method": counter.work(300.0, 0.002), "reference": counter.work(100.0, 0.002)}
+    found = measured(MadeUp(counter), **arms)
+    for trial in found.trials:
+        watts = trial.energy_uj * 1e3 / trial.span_ns
+        assert watts == pytest.approx(300 if trial.arm == "method" else 100, rel=0.1)
+    for idle in (found.idle_before, found.idle_after):
+        assert not isinstance(idle, Missing)
+        assert idle.power_w == pytest.approx(20, rel=0.1)
+
+
+def test_a_counter_that_stops_while_idle_tells_no_idle_power() -> None:
+    counter = PowerCounter()
+
+    def script(look: int) -> list[Flag]:
+        if look == 1:  # idle time begins, of which a window is waited for 2.2 s
+            now = time.perf_counter_ns()
+            counter.still = now + 200 * MS, now + 2_600 * MS
+        return []
+
+    found = measured(MadeUp(counter, script), PLAN.model_copy(update={"idle_s": 0.3}))
+    assert isinstance(found.idle_before, Missing)
+    assert found.idle_before.reason == "too-few-ticks"
+    assert not isinstance(found.idle_after, Missing)
+
+
+def test_ticks_that_go_by_unseen_count() -> None:
+    """Reads are 5 ms apart; 150 ticks that each had to be seen would take several times as long."""
+    counter = PowerCounter(tick_ns=MS)
+    found = measured(MadeUp(counter), PLAN.model_copy(update={"min_ticks": 150}))
+    for trial in found.trials:
+        assert trial.ticks >= 150
+        assert trial.ticks == pytest.approx(trial.span_ns / 1e6 / found.tick_ms, abs=1)
+
+
+def test_a_thread_left_behind_writes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "_JOIN_S", 0.05)
+    counter, bins, threads = Hanging(), Bins(0), set(threading.enumerate())
+    sampler = Sampler(
+        counter, Search(Pace(tick_ns=TICK_NS, read_ns=1000), MS), time.perf_counter_ns, bins
+    )
+    with pytest.raises(TelemetryError) as caught, sampler:
+        counter.hung.wait()
+    assert caught.value.reason == "nvml-timeout"
+    (behind,) = set(threading.enumerate()) - threads
+    counter.released.set()
+    behind.join()
+    assert bins.trace("made up") is None
+    assert sampler.powers == []
+
+
+def test_one_output_of_each_window_is_looked_at() -> None:
+    looked: list[tuple[str, int, Any]] = []
+
+    def answers(batch: int) -> tuple[str, int]:
+        time.sleep(0.001)
+        return "method", batch
+
+    run(MadeUp(), seen=lambda *each: looked.append(each), method=answers)
+    assert [arm for arm, _, _ in looked] == list(orders(random.Random(3), 5))
+    ours = [(index, output) for arm, index, output in looked if arm == "method"]
+    assert all(output == ("method", index) for index, output in ours)
+    assert len(ours) == 5
+
+
+def test_what_is_wrong_with_an_output_ends_the_pass() -> None:
+    def seen(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(MadeUp(), seen=seen)
+
+
+def test_a_window_with_one_stalled_call_is_measured_again() -> None:
+    stall = [False]
+
+    def script(look: int) -> list[Flag]:
+        stall[0] |= look == 3  # the first window is next
+        return []
+
+    def predict(_: Any) -> None:
+        time.sleep(0.5 if stall[0] else 0.001)
+        stall[0] = False
+
+    found = measured(MadeUp(script=script), method=predict)
+    assert [flag.code for flag in found.spoiled] == ["too-few-calls"]
+    assert len(found.trials) == 10
+
+
+def test_calls_that_always_fill_a_window_give_nothing() -> None:
+    windows_begun = []
+
+    def predict(_: Any) -> None:
+        if gc.get_freeze_count():
+            windows_begun.append(1)
+        time.sleep(0.3 if gc.get_freeze_count() else 0.001)
+
+    found = run(MadeUp(), method=predict)
+    assert isinstance(found, Missing)
+    assert found.reason == "too-few-calls"
+    assert len(windows_begun) >= 4
+
+
+def test_the_collector_looks_at_nothing_old_in_windows() -> None:
+    before, during = gc.get_freeze_count(), []
+    measured(MadeUp(), method=lambda _: (time.sleep(0.001), during.append(gc.get_freeze_count())))
+    assert max(during) > before == gc.get_freeze_count() == 0
 
 
 def test_without_a_counter_its_reason_is_the_answer() -> None:
@@ -378,6 +541,11 @@ def test_what_a_reader_must_know_follows_from_the_record(
 
 def test_passes_that_agree() -> None:
     assert disagreement(joules(1.02, 2.97), timing(1.0, 3.0)) is None
+
+
+def test_calls_in_a_row_may_take_some_microseconds_less() -> None:
+    assert disagreement(joules(0.092, 3.0), timing(0.1, 3.0)) is None
+    assert disagreement(joules(0.088, 3.0), timing(0.1, 3.0)) is not None
 
 
 def test_passes_that_disagree_leave_no_joules() -> None:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tokonomy
 from tokonomy.measure import environment
 from tokonomy.measure.protocol import PROTOCOL
@@ -44,6 +46,34 @@ def test_the_command_line_keeps_private_folders_to_itself() -> None:
 def test_a_device_class_names_processor_and_cores() -> None:
     assert environment.device_class("cpu").startswith("cpu: ")
     assert environment.device_class("cpu").endswith(f"x{environment.cores()}")
+
+
+@pytest.mark.parametrize(
+    ("files", "celsius"),
+    [
+        ({"thermal/thermal_zone0/type": "acpitz", "thermal/thermal_zone0/temp": "16800"}, None),
+        (
+            {
+                "thermal/thermal_zone0/type": "acpitz",
+                "thermal/thermal_zone0/temp": "16800",
+                "thermal/thermal_zone3/type": "x86_pkg_temp",
+                "thermal/thermal_zone3/temp": "61000",
+            },
+            61.0,
+        ),
+        ({"hwmon/hwmon0/name": "nvme", "hwmon/hwmon0/temp1_input": "40000"}, None),
+        ({"hwmon/hwmon2/name": "k10temp", "hwmon/hwmon2/temp1_input": "55250"}, 55.25),
+        ({"hwmon/hwmon2/name": "k10temp"}, None),
+        ({}, None),
+    ],
+)
+def test_a_temperature_is_of_a_processor_or_none(
+    files: dict[str, str], celsius: float | None, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert environment.temperature_c(tmp_path) == celsius
 
 
 def codes() -> set[str]:

@@ -248,6 +248,24 @@ def test_what_cannot_be_watched_is_said(kind: Kind) -> None:
     assert "compute processes: nvml-no-permission" in said
 
 
+@each_kind
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("nvmlDeviceGetPowerManagementLimit", 4, "power limit: nvml-no-permission"),
+        ("nvmlDeviceGetCurrentClocksEventReasons", 3, "clock reasons: nvml-not-supported"),
+        ("nvmlDeviceGetComputeRunningProcesses_v3", 4, "compute processes: nvml-no-permission"),
+        ("nvmlEventSetWait_v2", 999, "events: nvml-error"),
+    ],
+)
+def test_a_watch_that_dies_on_the_way_is_said(name: str, code: int, said: str, kind: Kind) -> None:
+    profile = replace(one(), faults=(Fault(function=name, code=code, from_s=AT_S),))
+    with opened(profile, kind) as bench:
+        assert bench.gpu.facts()["gpu_unwatched"] is None
+        assert causes(bench) == []
+        assert bench.gpu.facts()["gpu_unwatched"] == said
+
+
 # Who else is on the device.
 
 
@@ -354,6 +372,25 @@ def test_in_a_container_that_hides_us_whoever_comes_is_foreign(touched: bool, ki
 
 
 @each_kind
+@pytest.mark.parametrize(
+    ("processes", "hides"),
+    [((), True), ((Process(pid=77),), False)],
+    ids=["hidden", "listed"],
+)
+def test_a_device_that_hides_us_hides_others_too(
+    processes: tuple[Process, ...], hides: bool, kind: Kind
+) -> None:
+    with opened(one(processes=processes), kind, own=HIDDEN) as bench:
+        assert bench.gpu.causes() == []
+        assert occupancy.hidden(bench.gpu.state()) is None
+        bench.touched = True
+        assert bench.gpu.causes() == []
+        flag, unwatched = occupancy.hidden(bench.gpu.state()), bench.gpu.facts()["gpu_unwatched"]
+    assert (flag.code if flag else None) == ("exclusivity-unverified" if hides else None)
+    assert unwatched == ("processes: hidden" if hides else None)
+
+
+@each_kind
 def test_whoever_was_there_when_this_process_came_is_foreign(kind: Kind) -> None:
     own = replace(HIDDEN, before=frozenset({5}))
     with opened(one(processes=(Process(pid=5),)), kind, own=own) as bench:
@@ -424,6 +461,24 @@ def test_no_counter_has_a_reason(profile: Profile, reason: str, kind: Kind) -> N
     assert isinstance(counter, Missing)
     assert counter.reason == reason
     assert reason in REASONS
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("nvmlDeviceGetVirtualizationMode", 3, "nvml-not-supported"),
+        ("nvmlDeviceGetVirtualizationMode", 13, "nvml-function-missing"),
+        ("nvmlDeviceGetTotalEnergyConsumption", 3, "no-energy-counter"),
+    ],
+)
+def test_only_the_counter_itself_is_said_to_lack(
+    name: str, code: int, reason: str, kind: Kind
+) -> None:
+    with opened(replace(one(), faults=(Fault(function=name, code=code),)), kind) as bench:
+        counter = bench.gpu.counter()
+    assert isinstance(counter, Missing)
+    assert counter.reason == reason
 
 
 @each_kind

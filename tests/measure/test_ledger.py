@@ -12,7 +12,7 @@ from tokonomy.families import load_family
 from tokonomy.families.vision.attention import Attention
 from tokonomy.families.vision.model import VisionModel
 from tokonomy.families.vision.tokens import Batch, Tokens
-from tokonomy.measure.ledger import Tally, count, work
+from tokonomy.measure.ledger import Tally, _mask, count, work
 from tokonomy.measure.protocol import STEADY_SAMPLES
 from tokonomy.store.record import Missing
 
@@ -117,6 +117,32 @@ def test_masked_tokens_are_still_worked_on(model: VisionModel, eager: tuple[int,
         tally = counted(model, predict)
     assert numbers(tally, "masked") == [0, 5, 5, 5]
     assert numbers(tally, "keys") == numbers(tally, "mlp") == [N] * DEPTH
+
+
+@pytest.mark.parametrize(
+    ("kernel", "place"),
+    [
+        ("_scaled_dot_product_flash_attention_for_cpu", "attn_mask"),
+        ("_scaled_dot_product_efficient_attention", 3),
+        ("_scaled_dot_product_cudnn_attention", 3),
+        ("_scaled_dot_product_attention_math", "attn_mask"),
+        ("_scaled_dot_product_flash_attention", None),
+    ],
+)
+def test_a_mask_is_found_wherever_a_kernel_takes_it(kernel: str, place: int | str | None) -> None:
+    func, mask = getattr(torch.ops.aten, kernel).default, torch.zeros(1, 1, 2, 2)
+    args: list[object] = [torch.zeros(1, 1, 2, 2)] * 3
+    kwargs = {place: mask} if isinstance(place, str) else {}
+    args += [mask] * isinstance(place, int)
+    found = _mask(func, tuple(args), kwargs)
+    assert found is (None if place is None else mask)
+
+
+def test_it_is_asked_within_every_call_that_multiplies(model: VisionModel) -> None:
+    asked: list[int] = []
+    layers = load_family("vision").layers(model)
+    count(model, batches(2), layers, lambda: asked.append(1))
+    assert len(asked) >= 2 * DEPTH * 5
 
 
 def fewer_keys(index: int, attention: Attention) -> Tokens:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tokonomy.errors import Unsupported
+from tokonomy.errors import BadParameter, InvalidOutput, Unsupported
+from tokonomy.measure.compiling import unasked
 from tokonomy.measure.modes import Executed, executed, prime
 
 pytestmark = pytest.mark.filterwarnings(  # torch's compiler uses what torch itself deprecates
@@ -165,6 +166,52 @@ def test_what_cannot_be_compiled_is_told_from_a_failure(
     batches = [inputs(8, seed=seed) for seed in range(4)]
     with pytest.raises(Unsupported, match=f"^mode-impossible: .*{why}"):
         executed(predict, batches, "compile", "cpu", cache=cache).__enter__()
+
+
+def test_every_batch_is_tried_before_a_mode_is_handed_out(cache: Path) -> None:
+    """The first batches are alike inside, by luck; a later one is not."""
+    alike = [inputs(8)] * 3
+    with pytest.raises(Unsupported, match=r"^mode-impossible: .*compiled anew"):
+        executed(by_length, [*alike, inputs(8, seed=1)], "compile", "cpu", cache=cache).__enter__()
+
+
+def test_what_gives_no_tensor_is_told_before_any_mode(cache: Path) -> None:
+    for mode in ("compile", "cuda-graphs"):
+        device = "cpu" if mode == "compile" else "cuda:0"
+        with pytest.raises(InvalidOutput, match=r"^not-a-tensor: .*got list"):
+            executed(
+                lambda batch: batch.pixels.tolist(), [inputs(2)], mode, device, cache=cache
+            ).__enter__()  # type: ignore[arg-type]
+
+
+def test_errors_of_ours_say_themselves_what_they_are(cache: Path) -> None:
+    @torch._dynamo.disable
+    def refuse() -> None:
+        raise BadParameter("r must be at most 3")
+
+    def refusing(batch: Inputs) -> Tensor:
+        if torch.compiler.is_compiling():
+            refuse()
+        return batch.pixels
+
+    with pytest.raises(BadParameter, match="at most 3"):
+        executed(refusing, [inputs(2)], "compile", "cpu", cache=cache).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"), [("eager", True), ("compile", False), ("cuda-graphs", True)]
+)
+def test_what_compiles_itself_is_noticed_where_that_is_no_part_of_the_mode(
+    mode: Any, found: bool
+) -> None:
+    def plain(batch: Inputs) -> Tensor:
+        return batch.pixels + 1
+
+    with unasked(mode) as told:
+        plain(inputs(2))
+        assert told() == []
+        torch.compile(plain, backend="eager")(inputs(2))
+        assert told() == ["frames compiled: 1"] * found
 
 
 def test_an_exception_of_the_functions_own_is_its_own(cache: Path) -> None:

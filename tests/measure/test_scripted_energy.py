@@ -59,7 +59,7 @@ def counter_of(gpu: GpuTelemetry) -> Counter:
 def window(counter: Counter, script: Installed, call_s: float) -> tuple[Any, list[int]]:
     now = script.clock.now
     pace = Pace(tick_ns=int(TICK_MS * MS), read_ns=20_000, power_ns=20_000)
-    search = Search(pace, 150 * MS, 20, since_ns=2**62)
+    search = Search(pace, 150 * MS, since_ns=2**62)
     with Sampler(counter, search, now, Bins(now())) as sampler:
         edges = [now()]
         search.since_ns = edges[0]
@@ -117,6 +117,7 @@ def run(profile: Profile, kind: Kind) -> Energy | Missing:
             clock=MonotonicClock(),
             plan=PLAN,
             rng=random.Random(0),
+            seen=lambda arm, index, output: None,
         )
 
 

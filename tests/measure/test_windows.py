@@ -87,6 +87,14 @@ def test_too_few_ticks_give_nothing(number: int, reason: str) -> None:
     assert caught.value.reason == reason
 
 
+def test_a_last_tick_that_did_not_come_gives_nothing() -> None:
+    edges = [at * 10 * MS for at in range(321)]
+    assert measure(even(31), edges, quantum_uj=1, least_ns=3_000 * MS).ticks == 30
+    with pytest.raises(TelemetryError) as caught:
+        measure(even(30), edges, quantum_uj=1, least_ns=3_000 * MS)
+    assert caught.value.reason == "too-few-ticks"
+
+
 def test_one_endless_call_gives_nothing() -> None:
     with pytest.raises(TelemetryError) as caught:
         measure(even(31), [0, 10_000 * MS], quantum_uj=1)
@@ -156,7 +164,7 @@ def test_the_integral_of_power_is_exact(power: Power) -> None:
 
 def test_reads_are_dense_only_at_the_ends() -> None:
     pace = Pace(tick_ns=100 * MS, read_ns=10_000)
-    search = Search(pace, least_ns=3_000 * MS, least_ticks=20)
+    search = Search(pace, least_ns=3_000 * MS)
     waits, now = [], 0
     while not search.complete:
         waits.append(search.take(Reading(now, now + 10_000, now // (100 * MS))))
@@ -167,12 +175,24 @@ def test_reads_are_dense_only_at_the_ends() -> None:
     assert dense < 250 * MS
     ends = search.ticks[0], search.ticks[-1]
     assert all(each.high_ns - each.low_ns <= pace.dense_ns + 10_000 for each in ends)
-    assert ends[1].low_ns - ends[0].high_ns >= 2_990 * MS
+    assert ends[1].low_ns - ends[0].high_ns >= 3_000 * MS
+
+
+def test_dear_reads_make_no_longer_windows() -> None:
+    """Ticks go by unseen between reads of 3 ms; 50 of them are counted by time, 20 are seen."""
+    pace = Pace(tick_ns=100 * MS, read_ns=2 * MS, power_ns=MS)
+    assert pace.sparse_ns == 300 * MS
+    search, now = Search(pace, least_ns=5_000 * MS), 0
+    while not search.complete:
+        now += 2 * MS + search.take(Reading(now, now + 2 * MS, now // (100 * MS)))
+    assert len(search.ticks) > 20
+    span_ns = search.ticks[-1].at_ns - search.ticks[0].at_ns
+    assert 5_000 * MS <= span_ns < 7_000 * MS
 
 
 def test_a_tick_that_came_while_the_reader_was_held_up_is_no_end() -> None:
     pace = Pace(tick_ns=100 * MS, read_ns=10_000)
-    search = Search(pace, least_ns=1, least_ticks=1)
+    search = Search(pace, least_ns=1)
     for start, value in ((0, 1), (90 * MS, 2), (92 * MS, 2), (94 * MS, 3)):
         search.take(Reading(start, start + 10_000, value))
     assert search.ticks == [Tick(92 * MS, 94 * MS + 10_000, 3)]

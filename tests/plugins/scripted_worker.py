@@ -27,7 +27,7 @@ from tokonomy.store.record import Flag, Missing
 
 LIBRARY = "TOKONOMY_TEST_LIBRARY"  # names the library in C, built once for all runs
 AT_S = 600.0  # second of the script at which things happen; a run is much shorter
-WITHIN_S = 0.05  # from the start of the first window of energy until it happens
+WITHIN_S = 0.15  # from the first call for a window of energy, past its lead, until it happens
 FASTER = 20  # than real devices are the scripted counters and sensors
 
 EMPTY = Path("/nonexistent")  # a host at rest: this one is shared with other work

@@ -1,5 +1,6 @@
 """Real runs in real processes on a scripted GPU: every fault leaves a row that says what it was."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,11 +80,13 @@ UNVERIFIED = {
 
 
 @pytest.fixture(scope="module")
-def supervisor(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+def supervisor(
+    naughty: str, tiny: Tiny, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Supervisor]:
     library = build(tmp_path_factory.mktemp("library")) if compiler() else ""
     warm = Warm(family="vision", task=tiny.task.ref, model=tiny.model.ref)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(PLUGINS))
+        patch.setenv("PYTHONPATH", f"{PLUGINS}{os.pathsep}{naughty}")
         patch.setenv("TOKONOMY_TEST_LIBRARY", str(library))
         with Supervisor(worker="scripted_worker", warm=[warm]) as opened:
             yield opened
@@ -177,6 +180,12 @@ def test_energy_that_nobody_asked_for_is_not_measured(supervisor: Supervisor, ti
     assert (record.status, isinstance(record.timing, Timing)) == ("ok", True)
     assert isinstance(record.energy, Missing)
     assert record.energy.reason == "not-asked"
+
+
+def test_answers_kept_for_the_energy_pass_are_seen(supervisor: Supervisor, tiny: Tiny) -> None:
+    job = tiny.job(act="cheat_when_metered", measuring=MEASURED)
+    record = run(job.model_copy(update={"suite": f"sound@start/{KINDS[-1]}"}), supervisor)
+    assert (record.status, record.reason) == ("invalid", "not-deterministic"), record.detail
 
 
 def test_pairs_that_were_spoiled_stay_in_the_record(supervisor: Supervisor, tiny: Tiny) -> None:

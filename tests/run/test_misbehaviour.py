@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinyruns import Tiny
+from tinyruns import Tiny, in_mode
 from tokonomy.catalog.suites import Limits
 from tokonomy.measure.reasons import REASONS
 from tokonomy.run.executor import run
@@ -71,6 +71,9 @@ ROWS: dict[str, tuple[str, str | None, Limits | None]] = {
     "answer_by_name": ("invalid", "ignores-input", None),
     "lazy": ("invalid", "not-a-tensor", None),
     "change_kernel": ("invalid", "settings-changed", None),
+    "switch_inside": ("invalid", "settings-changed", None),
+    "mix_settings": ("invalid", "settings-changed", None),
+    "compile_itself": ("invalid", "compiled-itself", None),
 }
 
 
@@ -138,6 +141,12 @@ def test_memory_is_what_the_method_takes(supervisor: Supervisor, tiny: Tiny) -> 
         rise[act] = (memory.peak_bytes - memory.baseline_bytes) / 2**20
     assert rise["good"] < 4
     assert 62 < rise["hoard"] < 70
+
+
+def test_answers_kept_in_one_mode_only_are_found_in_it(supervisor: Supervisor, tiny: Tiny) -> None:
+    record = run(in_mode(tiny.job(act="remember_compiled"), "compile"), supervisor)
+    check(record)
+    assert (record.status, record.reason) == ("invalid", "faster-on-seen"), record.log
 
 
 def test_weights_of_its_own_are_not_few_tokens(supervisor: Supervisor, tiny: Tiny) -> None:

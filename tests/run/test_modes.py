@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tinyruns import Tiny, make_job
+from tinyruns import Tiny, in_mode, make_job
 from tokonomy.families import load_family
 from tokonomy.run.executor import run
-from tokonomy.run.job import Job
 from tokonomy.run.supervisor import Supervisor
-from tokonomy.store.record import UNSCORED, Cell, Costs, Missing, Mode, Timing, cell_key
+from tokonomy.store.record import UNSCORED, Costs, Missing, Timing
 from tokonomy_tasks.models.shapes import Shape, write
 
 
@@ -18,12 +17,6 @@ from tokonomy_tasks.models.shapes import Shape, write
 def supervisor() -> Iterator[Supervisor]:
     with Supervisor() as opened:
         yield opened
-
-
-def in_mode(job: Job, mode: Mode) -> Job:
-    fields = job.cell.model_dump(exclude={"key"}) | {"mode": mode}
-    cell = Cell.model_validate({**fields, "key": cell_key(fields)})
-    return job.model_copy(update={"cell": cell})
 
 
 def test_a_run_is_compiled_from_end_to_end(tiny: Tiny, supervisor: Supervisor) -> None:

@@ -23,7 +23,7 @@ from records import (
 from sitepages import Reader, hashes, lab_page, links, reached
 from tokonomy.errors import BadRecord, UsageError
 from tokonomy.measure.reasons import REASONS
-from tokonomy.store.calibration import write
+from tokonomy.store.calibration import UNPROMISED, write
 from tokonomy.store.database import open_store
 from tokonomy.store.record import Boundary, Mode, Record, Trace
 from tokonomy_site.build import build
@@ -175,6 +175,23 @@ def test_simulated_and_measured_findings_stand_apart(lab: Path) -> None:
             assert said in each, said
         (file,) = re.findall(r'href="(calibration/[^"]+)"', each)
         assert json.loads((lab / file).read_text())["schema_version"] == 1
+
+
+def test_findings_where_the_interval_fails_are_explained_and_only_they(tmp_path: Path) -> None:
+    fails = {"name": "coverage", "unit": "1", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    made = make_calibration("simulated", findings=[
+        fails | {"setting": f"the ratio wanders, 0.9 (tuned on; {UNPROMISED})"}
+    ])  # fmt: skip
+    write(tmp_path / "c/a.json", made)
+    text = page([make_record()], "methodology.html", tmp_path, tmp_path / "c")
+    assert "show where the interval fails" in text
+    assert "flag for autocorrelation" in text
+    assert "exact by design for a fixed number of blocks" in text
+    assert "easiest of its size to find" not in text
+    write(tmp_path / "d/a.json", make_calibration())
+    text = page([make_record()], "methodology.html", tmp_path, tmp_path / "d")
+    assert "show where the interval fails" not in text
+    assert "easiest of its size to find" in text
 
 
 def test_a_calibration_on_a_scripted_device_is_simulated(tmp_path: Path) -> None:

@@ -74,12 +74,19 @@ def records() -> Iterator[Record]:
     yield best("run-again")
     yield make_gpu_record(method="run-again", params={"keep": 0.1}, keep=0.6, attempt=60)
     yield best("tome")  # is installed, and of another source
-    yield best("capped", timing=_capped())
+    yield best("capped", timing=_capped(), cell=_asked(0.5))
+    yield make_gpu_record(method="wide", keep=0.5)  # timing says that it converged
+    yield make_gpu_record(method="narrow", keep=0.5, cell=_asked(0.5))
     yield make_gpu_record(method="doubtful", flags=[{"code": "power-disagrees", "detail": None}])
     yield from (
         make_gpu_record(method="reference", seed=seed, suite="calibration", attempt=60)
         for seed in range(12)
     )
+
+
+def _asked(half_width: float) -> dict[str, Any]:
+    """Fields of a cell whose interval was to be so narrow."""
+    return {"measuring": {"threads": 1, "half_width": half_width}}
 
 
 def _capped() -> dict[str, Any]:
@@ -159,7 +166,7 @@ def index(tempted: Path) -> Seen:
 
 def numbers(row: list[str]) -> list[float]:
     """Every number in a row's cells, but for the head's setting and the run's date."""
-    return [float(n) for cell in row[1:-1] for n in re.findall(r"\d+\.\d+", cell)]
+    return [float(n) for cell in row[1:-1] for n in re.findall(r"\d+(?:\.\d+)?", cell)]
 
 
 def named(seen: Seen) -> set[str]:
@@ -233,7 +240,7 @@ def test_what_is_no_result_is_in_no_table_chart_or_count(
 
 def test_the_counts_leave_out_what_is_no_result(index: Seen) -> None:
     said = " ".join(" ".join(index.words).split())
-    results = 5 + len(NOT_OK) + len(OTHER_CLASS) + 7
+    results = 5 + len(NOT_OK) + len(OTHER_CLASS) + 9
     assert f"{results} runs" in said
     assert "13 runs made to test the ruler" in said
     assert "2 runs planted" in said
@@ -250,7 +257,7 @@ def test_joules_of_another_boundary_are_in_no_column_and_no_chart(
 ) -> None:
     (row,) = honest.rows_of("other-boundary")
     assert [cell.strip() for cell in row].count("other boundary") == 2
-    assert "0.01" not in row
+    assert 0.01 not in numbers(row)
     labels = [label for label in honest.marks if first(label) == "other-boundary"]
     assert labels
     assert not any("joules" in label for label in labels)
@@ -292,6 +299,22 @@ def test_timing_that_stopped_at_a_cap_has_its_dagger_everywhere(
     assert all("\u2020, unconverged" in label for label in timed)
     own = Seen((tempted / "method/capped.html").read_text(encoding="utf-8"))
     assert any(cell.endswith("\u2020") for each in own.rows for cell in each)
+
+
+@pytest.mark.parametrize(("method", "marked"), [("wide", True), ("narrow", False)])
+def test_an_interval_that_is_wider_than_asked_has_its_dagger_everywhere(
+    method: str, marked: bool, honest: Seen, tempted: Path
+) -> None:
+    (row,) = honest.rows_of(method)
+    assert sum(cell.endswith("\u2020") for cell in row) == marked
+    timed = [m for m in honest.marks if first(m) == method and "reference's time" in m]
+    assert timed
+    assert all(("\u2020, unconverged" in label) == marked for label in timed)
+    (page,) = (
+        text for each in (tempted / "run").glob("*.html")
+        if f"--method {method} " in (text := each.read_text(encoding="utf-8"))
+    )  # fmt: skip
+    assert ("unconverged: The ratio" in page) == marked
 
 
 def test_energy_that_carries_a_flag_is_marked(honest: Seen) -> None:

@@ -13,12 +13,12 @@ from tokonomy.stats.changes import (
     LEAST_VALUES,
     LEVEL,
     change,
-    drawn_in,
+    critical_values,
     epochs,
-    limits,
     numbers,
     ranks,
     split,
+    winsorised,
 )
 
 SERIES = st.lists(st.integers(-20, 20), min_size=2 * LEAST_VALUES, max_size=30)
@@ -69,23 +69,32 @@ def test_unchanged_series_seldom_have_a_change(law: str, n: int) -> None:
     assert hits <= stats.binom.ppf(0.9985, 2000, most)
 
 
-def test_far_values_are_drawn_in_and_no_others() -> None:
+def test_far_values_are_winsorised_and_no_others() -> None:
     series = np.random.default_rng(9).normal(size=(1, 50))
     series[0, 7] = 100.0
     far = 4 * stats.median_abs_deviation(series[0], scale="normal")
-    found = drawn_in(series)[0]
+    found = winsorised(series)[0]
     assert found[7] == pytest.approx(np.median(series) + far)
     assert np.delete(found, 7).tolist() == np.delete(series[0], 7).tolist()
-    assert drawn_in(np.array([[1.0, 1.0, 1.0, 9.0]])).tolist() == [[1.0, 1.0, 1.0, 9.0]]
+    assert winsorised(np.array([[1.0, 1.0, 1.0, 9.0]])).tolist() == [[1.0, 1.0, 1.0, 9.0]]
 
 
-def test_limits_are_passed_as_often_as_stated() -> None:
+@pytest.mark.parametrize("parts", [1, 5])
+def test_critical_values_are_passed_as_often_as_stated(parts: int) -> None:
     rng = np.random.default_rng(3)
-    plain, ranked = limits(20)
+    plain, ranked = critical_values(20, LEVEL / parts)
     series = rng.standard_normal((20_000, 20))
     orders = np.argsort(rng.random((20_000, 20)), axis=1).astype(np.float64)
-    for rows, limit in ((drawn_in(series), plain), (orders, ranked)):
-        assert np.mean(split(rows)[0] > limit) == pytest.approx(LEVEL / 2, abs=0.002)
+    for rows, critical in ((winsorised(series), plain), (orders, ranked)):
+        share = LEVEL / 2 / parts
+        assert np.mean(split(rows)[0] > critical) == pytest.approx(share, abs=0.4 * share)
+
+
+def test_the_level_is_no_higher_than_what_was_simulated_for() -> None:
+    with pytest.raises(BadParameter, match=r"at most 0\.01; got 0\.05"):
+        epochs([1.0, 2.0], level=0.05)
+    tiny = critical_values(12, 1e-9)
+    assert all(low >= high for low, high in zip(tiny, critical_values(12), strict=True))
 
 
 @pytest.mark.parametrize(("before", "after", "shift"), [(3, 3, 0.5), (10, 5, 0.1), (20, 20, 0.05)])
@@ -117,6 +126,24 @@ def test_several_shifts_are_all_found() -> None:
     found = epochs(values)
     assert [(epoch.start, epoch.end) for epoch in found] == [(0, 10), (10, 20), (20, 30)]
     assert [epoch.level for epoch in found] == pytest.approx([1, 1.5, 0.75], rel=0.01)
+
+
+@pytest.mark.parametrize(("lengths", "away"), [((40, 20, 40), 1.2), ((30, 20, 30), 0.9)])
+def test_a_level_that_comes_back_is_three_epochs(
+    lengths: tuple[int, int, int], away: float
+) -> None:
+    """The best split in two leaves medians alike on both sides."""
+    rng = np.random.default_rng(10)
+    exact = 0
+    for _ in range(20):
+        values = np.exp(rng.normal(0, 0.01, sum(lengths))) * np.repeat([1.0, away, 1.0], lengths)
+        exact += [epoch.start for epoch in epochs(values)] == [0, lengths[0], sum(lengths[:2])]
+    assert exact >= 18
+
+
+def test_six_values_of_two_states_can_pass_for_epochs() -> None:
+    assert numbers([1.0, 1.01, 1.005, 1.5, 1.51, 1.49]) == [0, 0, 0, 1, 1, 1]
+    assert numbers([1.0, 1.5, 1.005, 1.01, 1.51, 1.49]) == [0] * 6
 
 
 def test_a_shift_too_small_to_matter_is_none() -> None:

@@ -189,6 +189,34 @@ def test_energy_by_hand() -> None:
     assert {name for name, text in labels.items() if text == "board"} == board
 
 
+def test_idle_that_moved_widens_what_is_above_it() -> None:
+    still = {"seconds": 10.0, "power_w": 70.0}
+    steady = figures(make_record(energy=energy(idle_before=still, idle_after=still)))
+    moved = figures(make_record(energy=energy()))["energy_net_j"]  # 60 W before, 80 W after
+    narrow = steady["energy_net_j"]
+    assert moved.value == pytest.approx(narrow.value)
+    # 10 W more or less for 5 s, over 100 calls of 8 samples
+    assert narrow.low - moved.low == pytest.approx(50 / 800)
+    assert moved.high - narrow.high == pytest.approx(50 / 800)
+
+
+@pytest.mark.parametrize("arm", ["method", "reference"])
+def test_joules_that_ticks_leave_open_are_withheld(arm: str) -> None:
+    def wide(bound: float) -> dict[str, Any]:
+        made = energy()
+        ours = [each for each in made["trials"] if each["arm"] == arm]
+        ours[0]["bound"] = bound
+        return made
+
+    joules = ("energy_j", "reference_energy_j", "energy_ratio", "energy_net_j")
+    accepted, withheld = (figures(make_record(energy=wide(bound))) for bound in (0.4, 0.6))
+    assert all(accepted[name].low is not None for name in joules)
+    for name in joules:
+        assert (withheld[name].value, withheld[name].reason) == (None, "bound-too-wide")
+    assert withheld["energy_bound"].value == 0.6
+    assert withheld["power_w"].value is not None
+
+
 @pytest.mark.parametrize(
     ("changes", "name", "reason"),
     [

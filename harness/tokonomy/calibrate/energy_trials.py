@@ -229,7 +229,7 @@ class _Bench:
 
     def run(self) -> tuple[Window, list[int]]:
         """Read as the search says until the window is complete; the loop ends with that call."""
-        search, now = Search(self.pace, self.least_ns, LEAST_TICKS), self.edges[0]
+        search, now = Search(self.pace, self.least_ns), self.edges[0]
         while not search.complete and now < self.edges[-1]:
             start = now
             end = start + self._drawn(self.pace.read_ns)

@@ -1,4 +1,8 @@
-"""What sessions of planted truths say: is a known slow-down found, and a known number of bytes?"""
+"""What sessions of planted truths say: is a known slow-down found, and a known number of bytes?
+
+The slow-down is a wait in proportion to each call: it has no noise of its own and shifts every
+block alike, so it is the easiest of its size to find.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,10 @@ def heavy(jobs: Sequence[Job], same: Sequence[Job], runs: Runs) -> list[Finding]
         if name in alone:
             errors += [rise - alone[name] - planted for rise in _rises(here, runs)]
     setting = "planted memory"
+    within = sum(abs(error) <= SLIP for error in errors)
     return [
         *middle("memory-error", setting, "B", errors, least=-SLIP, most=SLIP),
+        *share("memory-within-slip", setting, within, len(errors)),
         *failed(setting, jobs, runs),
     ]
 

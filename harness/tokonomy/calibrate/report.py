@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from tokonomy.store.epochs import REFERENCE, epoch, sentinel, starts
 from tokonomy.store.exchange import read_all
 from tokonomy.store.record import Parameters, Timing
 from tokonomy.store.rows import Run
+from tokonomy.store.scripted import scripted
 
 
 def runs(store: Store, jobs: Sequence[Job]) -> dict[str, Run]:
@@ -45,18 +47,46 @@ def epochs(store: Store, device_class: str) -> list[Finding]:
                     high=None, n=len(found))]  # fmt: skip
 
 
-def reference_timings(store: Store | None, places: Iterable[Path]) -> list[Timing]:
-    """Timings of the reference against itself: in a store, and in files or folders of records."""
+def reference_timings(
+    store: Store | None, places: Iterable[Path]
+) -> tuple[str | None, list[Timing]]:
+    """Timings of the reference against itself: in a store, and in files or folders of records.
+
+    Of one device class, that with the most of them, since noise of two does not mix; none of a
+    scripted device, whose noise was made up.
+
+    Returns:
+        The device class, None where there are none; and the timings.
+    """
     stored = store.records(method=REFERENCE, status="ok") if store else ()
     files = (record for place in places for _, record in read_all(place))
-    found = {record.run_id: record.timing for record in (*stored, *files)
-             if record.status == "ok" and record.cell.method.id == REFERENCE}  # fmt: skip
-    return [timing for timing in found.values() if isinstance(timing, Timing)]
+    by_class: dict[str, dict[str, Timing]] = {}
+    for record in (*stored, *files):
+        timed = sentinel(record) is not None and not scripted(record)
+        if timed and isinstance(record.timing, Timing) and len(record.timing.pairs) > 1:
+            known = by_class.setdefault(record.cell.device_class, {})
+            known[record.run_id] = record.timing
+    if not by_class:
+        return None, []
+    most = max(sorted(by_class), key=lambda name: len(by_class[name]))
+    return most, list(by_class[most].values())
+
+
+def provenance(store: Store, jobs: Sequence[Job], made: Mapping[str, Run]) -> Parameters:
+    """What shows a session that was made again: how many there are of how many cells, by commit."""
+    every = store.runs(cell_key=[job.cell.key for job in jobs])
+    commits = Counter(map(_commit, made.values()))
+    return {"cells_made": len(made), "sessions_ever_made": len(every), "commits": dict(commits)}
+
+
+def _commit(run: Run) -> str:
+    return (run.harness_commit or "not known") + (", changed since" if run.harness_dirty else "")
 
 
 def measured(asked: Sessions, store: Store, settings: Parameters) -> Calibration:
     """The record of the sessions on this machine."""
     made = runs(store, asked.jobs)
+    settings = settings | provenance(store, asked.jobs, made)
     device_class = asked.sentinels[0].cell.device_class
     order = sorted(made.values(), key=lambda run: (run.started, run.run_id))
     return Calibration(

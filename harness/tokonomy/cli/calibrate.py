@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 FOLDER = Path("results") / "calibration"
 
 _SESSIONS, _PLANTED, _EXPERIMENTS = 100, 20, 2000
+_SEED = 2026  # none that anything was chosen on: those were 0 and 1
 _MEASURED = ("sessions", "planted", "tasks", "models", "device", "fresh")
 _SIMULATED = ("experiments", "seed", "records")
-_PLAIN = ("planted-ratio", "epoch", "energy-error-of-bound")  # without a unit, and no share
 
 
 def _number(value: float | None, finding: Finding) -> str:
     if value is None:
         return "-"
-    if finding.unit == "1" and finding.name not in _PLAIN:
+    if finding.is_share:
         return f"{100 * value:.1f} %"
     return f"{value:,.0f}" if finding.unit == "B" else f"{value:.4f}".rstrip("0").rstrip(".")
 
@@ -88,7 +88,7 @@ def _measure(database: str, given: dict[str, Any], fresh: bool) -> Calibration:
         return report.measured(wanted, store, settings)
 
 
-def _timings(database: str, records: Sequence[Path]) -> list[Timing]:
+def _timings(database: str, records: Sequence[Path]) -> tuple[str | None, list[Timing]]:
     """Timings of the reference against itself, in the database if there is one and in files."""
     from tokonomy.calibrate.report import reference_timings
 
@@ -98,7 +98,9 @@ def _timings(database: str, records: Sequence[Path]) -> list[Timing]:
         return reference_timings(store, records)
 
 
-def _simulate(given: dict[str, Any], timings: list[Timing]) -> Calibration:
+def _simulate(
+    given: dict[str, Any], device_class: str | None, timings: list[Timing]
+) -> Calibration:
     """Repeat synthetic experiments."""
     from tokonomy.calibrate import report, simulate
 
@@ -109,7 +111,7 @@ def _simulate(given: dict[str, Any], timings: list[Timing]) -> Calibration:
     found = simulate.findings(
         experiments=given["experiments"], seed=given["seed"], sessions=timings, tell=tell
     )
-    return report.simulated(found, given | {"sessions": len(timings)})
+    return report.simulated(found, given | {"sessions": len(timings), "fitted_to": device_class})
 
 
 def _refuse(context: click.Context, names: Sequence[str], why: str) -> None:
@@ -165,7 +167,9 @@ def _write(out: Path, found: Calibration) -> None:
     show_default=True,
     help="With --simulate: experiments in each setting.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="With --simulate.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=_SEED, show_default=True, help="With --simulate."
+)
 @click.option(
     "--records",
     multiple=True,
@@ -196,7 +200,7 @@ def calibrate(
 
     The reference is timed against itself, and against itself with a planted slow-down or planted
     memory; sentinels are timed every time. What is done is skipped, but for sentinels. Exits with 1
-    if a target is missed.
+    if a target is missed, or if there is no real session for --simulate to fit noise to.
 
     \b
     Example:
@@ -206,7 +210,8 @@ def calibrate(
     if simulate:
         _refuse(context, _MEASURED, "is for sessions on a machine; leave it out with --simulate")
         place = _place(out or FOLDER / "simulated.json")
-        found = _simulate({"experiments": experiments, "seed": seed}, _timings(database, records))
+        timings = _timings(database, records)
+        found = _simulate({"experiments": experiments, "seed": seed}, *timings)
     else:
         from tokonomy.calibrate.sessions import TASKS
 
@@ -217,4 +222,11 @@ def calibrate(
         found = _measure(database, given, fresh)
     _write(place, found)
     _print(found, as_json)
+    if simulate and not found.settings["sessions"]:
+        click.echo(
+            "no real session of the reference to fit noise to, so that was not tested; make some "
+            "by `tokonomy calibrate` or name --records",
+            err=True,
+        )
+        sys.exit(1)
     sys.exit(1 if any(finding.met is False for finding in found.findings) else 0)

@@ -1,8 +1,11 @@
 """The one clock base of all timing: monotonic nanoseconds, read after the device is idle.
 
-On a GPU a pair of events on the current stream is kept beside it. They span everything from before
-the call's first work on the device to after its last, gaps in between included; so what the host's
-time has beyond theirs is the way to the first kernel and back from the last, and no more.
+On a GPU each call is made a second time, untimed by the host, behind a kernel that waits: all that
+the call asks of the device is asked by the time the device begins. Two events around it then give
+what its work takes there when the host is ahead. What the host's time of the first call has beyond
+that is launching: the way to the first kernel, the device's waits for the host in between, and the
+way back from the last. A call that itself waits for the device cannot be queued whole; its waits
+for the host count as the device's.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from tokonomy.measure.protocol import HOLD_CYCLES
+
 Call = Callable[[Any], object]
 
 
 class Taken(NamedTuple):
-    """One call: nanoseconds end to end, nanoseconds between its events, and what it gave."""
+    """One call: nanoseconds end to end, nanoseconds of the device alone, and what it gave."""
 
     host_ns: int
     device_ns: int | None
@@ -72,20 +77,21 @@ class MonotonicClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CudaClock:
-    """The host's clock around a synchronised call, and two events of the device's beside it.
+    """The host's clock around a synchronised call, and two events around its repetition.
 
-    The first event is recorded before the clock is read, the second within, which costs both arms
-    the same few microseconds. Events are good to half a microsecond, and stand on the current
-    stream of the current device, which is the one that is timed.
+    Events are good to half a microsecond, and stand on the current stream of the current device,
+    which is the one that is timed.
 
     Attributes:
         sync: Waits until the device is idle.
         start, end: Events that keep time.
+        hold: Keeps the device waiting for so many of its cycles.
     """
 
     sync: Callable[[], None]
     start: Any
     end: Any
+    hold: Callable[[int], None]
     name: str = "perf_counter_ns, synchronised"
 
     def now(self) -> int:
@@ -93,15 +99,30 @@ class CudaClock:
         return time.perf_counter_ns()
 
     def timed(self, call: Call, argument: object) -> Taken:
-        """Call once, between two events."""
+        """Call once by the host's clock, and once more for the device's own time."""
         self.sync()
-        self.start.record()
         begun = time.perf_counter_ns()
         output = call(argument)
-        self.end.record()
+        asked = time.perf_counter_ns()
         self.sync()
         host_ns = time.perf_counter_ns() - begun
-        return Taken(host_ns, max(1, round(self.start.elapsed_time(self.end) * 1e6)), output)
+        return Taken(host_ns, self.queued(call, argument, asked - begun), output)
+
+    def queued(self, call: Call, argument: object, asking_ns: int) -> int:
+        """Nanoseconds of a call on the device, the device held until all of it is asked for.
+
+        Args:
+            call: What to call.
+            argument: On what.
+            asking_ns: How long it takes to ask.
+        """
+        self.sync()
+        self.hold(asking_ns * HOLD_CYCLES)
+        self.start.record()
+        call(argument)
+        self.end.record()
+        self.sync()
+        return max(1, round(self.start.elapsed_time(self.end) * 1e6))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,7 +166,7 @@ def clock_for(device: str) -> Clock:
 
     cuda: Any = torch.cuda
     start, end = (cuda.Event(enable_timing=True) for _ in range(2))
-    return CudaClock(sync=wait, start=start, end=end)
+    return CudaClock(sync=wait, start=start, end=end, hold=cuda._sleep)
 
 
 def l2_cold(device: str, mib: int = 512) -> Callable[[], None]:

@@ -18,6 +18,9 @@ from typing import Any
 
 import torch
 
+from tokonomy.measure import noting
+from tokonomy.store.record import Mode
+
 VERSIONS = 4096
 """Versions of one function before it is an error: layers times pieces times shapes, and room."""
 
@@ -72,6 +75,29 @@ def counter() -> Callable[[], int]:
     """Counts what is compiled from now on, but for what is planned."""
     start = counted().frames - _PLANNED.frames
     return lambda: counted().frames - _PLANNED.frames - start
+
+
+@contextmanager
+def unasked(mode: Mode) -> Iterator[Callable[[], list[str]]]:
+    """Gives what was compiled or captured inside that is no part of the mode, in words.
+
+    A method that compiles itself where the mode is eager would gain what the reference is not
+    given. Dynamo is not loaded for this; where nobody has, nobody has used it.
+    """
+    start = _frames()
+    with noting.calls(torch.cuda.CUDAGraph, ["capture_begin"]) as captured:
+
+        def found() -> list[str]:
+            frames = _frames() - start if mode != "compile" else 0
+            graphs = len(captured) if mode != "cuda-graphs" else 0
+            said = {"frames compiled": frames, "graphs captured": graphs}
+            return [f"{what}: {count}" for what, count in said.items() if count]
+
+        yield found
+
+
+def _frames() -> int:
+    return counted().frames if "torch._dynamo.utils" in sys.modules else 0
 
 
 def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -128,9 +128,8 @@ class CpuTelemetry:
         return disturbances.compare(was, self._marks)
 
     def temperature_c(self) -> float | None:
-        """Of the first thermal zone, degrees Celsius."""
-        found = environment.state()["temperature_c"]
-        return found if isinstance(found, float) else None
+        """Of the first package, degrees Celsius."""
+        return environment.temperature_c(self.root / "sys/class")
 
     def used_bytes(self) -> Missing:
         """A processor has no memory of its own."""

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tokonomy.measure.protocol import RESIDUAL, STEADY_C, THROUGHPUT
+from tokonomy.measure.protocol import RESIDUAL, STEADY_C, THROUGHPUT, THROUGHPUT_NS
 from tokonomy.stats.estimate import Estimate, half_width
 from tokonomy.stats.means import mean
-from tokonomy.store.joules import of, residual
+from tokonomy.store.joules import ARMS, of, residual
 from tokonomy.store.record import Arm, Energy, Flag, Missing, Timing
-
-ARMS: tuple[Arm, ...] = ("method", "reference")
 
 
 def disagreement(energy: Energy, timing: Timing) -> Missing | None:
@@ -26,7 +24,8 @@ def disagreement(energy: Energy, timing: Timing) -> Missing | None:
         here, there = _call_ms(energy, arm), _latency_ms(timing, arm)
         if here is None or there.value is None:
             return Missing(reason="throughput-disagrees", detail=f"{arm}: not in both passes")
-        allowed = max(THROUGHPUT, half_width(there) or 0.0)
+        least = THROUGHPUT_NS * 1e-6 / there.value
+        allowed = max(THROUGHPUT, half_width(there) or 0.0, least)
         if abs(here / there.value - 1) > allowed:
             detail = (
                 f"{arm}: {here:.4g} ms a call while energy was measured, {there.value:.4g} ms "

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tokonomy.errors import BadDevice, TelemetryError
-from tokonomy.measure import environment, nvml, occupancy, probe, resolve
+from tokonomy.measure import environment, gpu_facts, nvml, occupancy, probe, resolve
 from tokonomy.measure.clock import Clock, MonotonicClock
 from tokonomy.measure.cpu import CpuTelemetry
 from tokonomy.measure.gpu import GpuTelemetry
@@ -61,6 +61,24 @@ def _everyone() -> set[int] | None:
         return None
 
 
+def kind(ordinal: int) -> str:
+    """Name of a CUDA device, and its power limit where that is not its default.
+
+    Raises ``BadDevice``. Where the driver does not tell, the name alone.
+    """
+    properties = _properties(ordinal)
+    name = nvml.clean(str(properties.name))
+    try:
+        with nvml.library():
+            gpu = target(ordinal, _told(properties)).gpu
+            handle = nvml.ask("nvmlDeviceGetHandleByUUID", gpu.uuid)
+            limit = gpu_facts.limit_w(handle, "EnforcedPowerLimit")
+            usual = gpu_facts.limit_w(handle, "PowerManagementDefaultLimit")
+    except (BadDevice, TelemetryError):
+        return name
+    return name if limit == usual else f"{name} limited to {limit:g} W"
+
+
 def _properties(ordinal: int) -> Any:
     """What torch says of a CUDA device; raises ``BadDevice``."""
     import torch  # slow to import, and only a GPU needs it
@@ -71,7 +89,11 @@ def _properties(ordinal: int) -> Any:
             f"cuda:{ordinal} is not there: {_unusable(torch) or f'torch sees {count} devices'}; "
             "`tokonomy list devices` shows them"
         )
-    return torch.cuda.get_device_properties(ordinal)
+    try:
+        return torch.cuda.get_device_properties(ordinal)
+    except (RuntimeError, AssertionError) as error:  # such as a driver that is too old
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadDevice(f"cuda:{ordinal} cannot be used: {said}") from None
 
 
 def _unusable(torch: Any) -> str | None:
@@ -111,10 +133,13 @@ def devices(clock: Clock | None = None) -> list[Row]:
     import torch  # as above
 
     clock = clock or MonotonicClock()
-    usable = [torch.cuda.get_device_properties(at) for at in range(torch.cuda.device_count())]
+    try:
+        usable, why = [_properties(at) for at in range(torch.cuda.device_count())], _unusable(torch)
+    except BadDevice as error:
+        usable, why = [], str(error)
     try:
         with nvml.library():
-            gpus = listed([_told(each) for each in usable], _unusable(torch), clock)
+            gpus = listed([_told(each) for each in usable], why, clock)
     except TelemetryError as error:
         gpus = [_blind(f"cuda:{at}", error, _known(each)) for at, each in enumerate(usable)]
         gpus = gpus or [_blind(None, error)]

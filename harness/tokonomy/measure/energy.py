@@ -1,6 +1,7 @@
 """The energy pass: both arms in turn, each in windows of continuous calls between two ticks.
 
-Invariants: no call of the latency pass is made while a counter is read; a window that something
+Invariants: no call of the latency pass is made while a counter is read; a window begins only after
+a lead of the same work; an output of each, of a moment drawn, is looked at; a window that something
 spoiled is measured again and said to have been; a figure that cannot be had is missing with its
 reason. What a window is worth is worked out in ``windows``.
 """
@@ -14,13 +15,17 @@ import statistics
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import windows
 from tokonomy.measure.clock import Clock
+from tokonomy.measure.inputs import kept
 from tokonomy.measure.protocol import (
+    LEAD_S,
+    LEAD_SHARE,
     LEAST_CALLS,
     LEAST_TICKS,
     SETTLE_LOOKS,
@@ -34,6 +39,7 @@ from tokonomy.measure.trace import Bins
 from tokonomy.store.record import Arm, Energy, EnergyPlan, Flag, Idle, Missing, Trial
 
 Predict = Callable[[Any], Any]
+Seen = Callable[[Arm, int, Any], None]
 
 _SECOND = 1_000_000_000
 _NAP_S = 0.01  # between two looks at whether an idle window is complete
@@ -50,8 +56,9 @@ def measure_energy(
     clock: Clock,
     plan: EnergyPlan,
     rng: random.Random,
+    seen: Seen,
 ) -> Energy | Missing:
-    """Measure both arms; raises ``DeviceLost``, and whatever an arm raises.
+    """Measure both arms; raises ``DeviceLost``, and whatever an arm or ``seen`` raises.
 
     Args:
         arms: What is called, by arm; both warm.
@@ -60,15 +67,19 @@ def measure_energy(
         telemetry: The device they run on.
         clock: Reads nanoseconds; the counter is read on it, too.
         plan: How long, and how often.
-        rng: Draws the order of the arms.
+        rng: Draws the order of the arms, and which call of a window is looked at.
+        seen: Gets arm, index of the batch and the output of that call, after the window.
     """
     counter = telemetry.counter()
     if isinstance(counter, Missing):
         return counter
     try:
         pace = probe(counter, clock.now)
-        the_pass = _Pass(arms, batches, telemetry, clock, plan, counter, pace, Bins(clock.now()))
-        return the_pass.measure(batch_size, rng)
+        bins = Bins(clock.now())
+        the_pass = _Pass(
+            arms, batches, telemetry, clock, plan, counter, pace, bins, rng=rng, seen=seen
+        )
+        return the_pass.measure(batch_size)
     except DeviceLost:
         raise
     except TelemetryError as error:
@@ -89,6 +100,35 @@ def orders(rng: random.Random, trials: int) -> Iterator[Arm]:
 _EITHER: tuple[tuple[Arm, Arm], ...] = (("method", "reference"), ("reference", "method"))
 
 
+@contextmanager
+def _collected() -> Iterator[None]:
+    """Leave the garbage collector nothing to look at but what is made from here on.
+
+    So it costs a window next to nothing, as it costs a timed call nothing; without it a method
+    whose calls leave cycles behind would use up the memory in a window.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+class _Worked(NamedTuple):
+    """Calls of one arm in a row.
+
+    Attributes:
+        edges: When the first began, and when each ended, ns.
+        index, output: Number of its batch and what it gave, of the call that was to be looked at;
+            None where it was not reached.
+    """
+
+    edges: array[int]
+    index: int = 0
+    output: Any = None
+
+
 @dataclass(slots=True)
 class _Pass:
     """One energy pass: what every window of it needs."""
@@ -101,15 +141,18 @@ class _Pass:
     counter: Counter
     pace: Pace
     bins: Bins
+    rng: random.Random
+    seen: Seen
     spoiled: list[Flag] = field(default_factory=list)
 
-    def measure(self, batch_size: int, rng: random.Random) -> Energy:
+    def measure(self, batch_size: int) -> Energy:
         """Idle, settle, every window, idle."""
         self.telemetry.causes()  # what was before does not concern these windows
         before = self.idle()
         calls_ns = self.settle()
         self.telemetry.causes()
-        trials = [self.trial(arm, calls_ns[arm]) for arm in orders(rng, self.plan.trials)]
+        order = list(orders(self.rng, self.plan.trials))
+        trials = [self.trial(arm, calls_ns[arm]) for arm in order]
         after = self.idle()
         return Energy(
             meter=self.counter.meter,
@@ -125,27 +168,35 @@ class _Pass:
             trace=self.bins.trace(f"instantaneous power, {self.counter.boundary}"),
         )
 
-    def sampler(self, least_ns: int, least_ticks: int, since_ns: int = 0) -> Sampler:
+    @property
+    def lead_ns(self) -> int:
+        """How long the same goes on before a window may begin."""
+        return int(min(LEAD_S, LEAD_SHARE * self.plan.window_s) * _SECOND)
+
+    def sampler(self, least_ns: int, since_ns: int) -> Sampler:
         """What reads the counter during one window; readings begun before ``since_ns`` are left."""
-        search = Search(self.pace, least_ns, least_ticks, since_ns)
+        search = Search(self.pace, least_ns, since_ns)
         return Sampler(self.counter, search, self.clock.now, self.bins)
 
-    def late(self, least_ns: int, least_ticks: int) -> int:
+    def late(self, least_ns: int) -> int:
         """Nanoseconds after which a window is given up."""
         each = max(self.pace.tick_ns, self.pace.sparse_ns)
-        return WINDOW_LATE * max(least_ns, least_ticks * each) + _SECOND
+        return WINDOW_LATE * max(least_ns, LEAST_TICKS * each) + _SECOND
 
     def idle(self) -> Idle | Missing:
         """Mean power while nothing runs; missing where something disturbs it."""
         self.clock.sync()
         least_ns = int(self.plan.idle_s * _SECOND)
-        sampler, until = self.sampler(least_ns, LEAST_TICKS), self.late(least_ns, LEAST_TICKS)
-        begun = self.clock.now()
+        since_ns = self.clock.now() + self.lead_ns
+        until = since_ns + self.late(least_ns)
         try:
-            with sampler:
-                while not sampler.ended and self.clock.now() - begun < until:
+            with self.sampler(least_ns, since_ns) as sampler:
+                while not sampler.ended and self.clock.now() < until:
                     time.sleep(_NAP_S)
-            windows.require(sampler.search.ticks)
+            if not sampler.search.complete:
+                moved = len(sampler.search.ticks)
+                detail = f"the counter moved {moved} times while idle, and then not in time"
+                raise TelemetryError("too-few-ticks", detail)
             self.undisturbed()
         except DeviceLost:
             raise
@@ -166,7 +217,7 @@ class _Pass:
         """Run both arms until temperature stands; the median time of a call of each, ns."""
         taken: dict[Arm, list[int]] = {arm: [] for arm in self.arms}
         try:
-            with self.sampler(_NEVER, _NEVER) as sampler:
+            with self.sampler(_NEVER, 0) as sampler:
                 self._settle(sampler, taken)
         except DeviceLost:
             raise
@@ -181,25 +232,33 @@ class _Pass:
         was = self.telemetry.temperature_c()
         while not steady:
             for arm in self.arms:
-                edges = self.work(arm, sampler, look_ns // 2)
+                edges = self.work(arm, sampler, look_ns // 2).edges
                 taken[arm] += (b - a for a, b in itertools.pairwise(edges))
             now = self.telemetry.temperature_c()
             steady = was is None or now is None or abs(now - was) < SETTLED_C
             steady |= self.clock.now() >= until or sampler.ended
             was = now
 
-    def work(self, arm: Arm, sampler: Sampler, longest_ns: int) -> array[int]:
-        """Call one arm again and again until a window is complete, or this long."""
+    def work(
+        self, arm: Arm, sampler: Sampler, longest_ns: int, lead_ns: int = 0, look_ns: int = _NEVER
+    ) -> _Worked:
+        """Call one arm again and again until a window is complete, or this long.
+
+        The window begins after ``lead_ns``; the call is kept that goes on ``look_ns`` later.
+        """
         predict, clock = self.arms[arm], self.clock
         edges = array("q", [clock.now()])
-        sampler.search.since_ns = edges[0]
-        until = edges[0] + longest_ns
-        for batch in itertools.cycle(self.batches):
-            predict(batch)
+        since = sampler.search.since_ns = edges[0] + lead_ns
+        found, until, look = _Worked(edges), since + longest_ns, since + look_ns
+        for index, batch in itertools.cycle(enumerate(self.batches)):
+            output = predict(batch)
             clock.sync()
+            ended = sampler.ended  # first, so that the last tick is before the last edge
             edges.append(clock.now())
-            if sampler.ended or edges[-1] >= until:
-                return edges
+            if edges[-1] >= look:
+                found, look = _Worked(edges, index, kept(output)), _NEVER
+            if ended or edges[-1] >= until:
+                return found
         raise AssertionError("there are batches")
 
     def trial(self, arm: Arm, call_ns: int) -> Trial:
@@ -212,7 +271,7 @@ class _Pass:
             except DeviceLost:
                 raise
             except TelemetryError as error:
-                if error.reason in ("too-few-ticks", "too-few-calls"):
+                if error.reason == "too-few-ticks":
                     raise  # it will not be otherwise next time
                 last = error
                 detail = f"{arm}: {error.detail}".rstrip(": ")[:_LOG]
@@ -228,41 +287,33 @@ class _Pass:
         self.counter = counter
         self.telemetry.causes()
 
+    def lengths(self, call_ns: int) -> tuple[int, int]:
+        """Least nanoseconds of a window, and of the search for it, in which whole calls fit."""
+        tick_ns = self.pace.tick_ns
+        window_ns = max(int(self.plan.window_s * _SECOND), self.plan.min_ticks * tick_ns)
+        room_ns = 2 * call_ns if call_ns > tick_ns else 0  # for ticks next to boundaries of calls
+        return window_ns, max(window_ns, LEAST_CALLS * call_ns) + room_ns
+
     def window(self, arm: Arm, call_ns: int) -> Trial:
         """Energy of one window of continuous calls."""
-        gc.collect()
-        least_ns = max(int(self.plan.window_s * _SECOND), LEAST_CALLS * call_ns)
-        if call_ns > self.pace.tick_ns:  # room to choose ticks next to the boundaries of calls
-            least_ns += 2 * call_ns
-        least_ticks = max(self.plan.min_ticks, LEAST_TICKS)
+        window_ns, least_ns = self.lengths(call_ns)
+        look_ns = self.rng.randrange(least_ns)
         warm = self.telemetry.temperature_c()
         self.clock.sync()
-        with self.sampler(least_ns, least_ticks, since_ns=_NEVER) as sampler:
-            edges = self.work(arm, sampler, self.late(least_ns, least_ticks))
+        with _collected(), self.sampler(least_ns, since_ns=_NEVER) as sampler:
+            work = self.work(arm, sampler, self.late(least_ns), self.lead_ns, look_ns)
+        hot = self.telemetry.temperature_c()
+        self.seen(arm, work.index, work.output)
         found = windows.measure(
-            sampler.search.ticks,
-            edges,
-            self.counter.quantum_uj,
-            least_ns=int(self.plan.window_s * _SECOND),
-            least_ticks=least_ticks,
+            sampler.search.ticks, work.edges, self.counter.quantum_uj, least_ns=window_ns
         )
-        temperature = (warm, self.telemetry.temperature_c())
-        return _trial(arm, found, sampler.powers, temperature)
-
-
-def _trial(
-    arm: Arm,
-    found: windows.Window,
-    powers: Sequence[tuple[int, float]],
-    temperature_c: tuple[float | None, float | None],
-) -> Trial:
-    return Trial(
-        arm=arm,
-        calls=found.calls,
-        span_ns=found.span_ns,
-        energy_uj=found.energy_uj,
-        ticks=found.ticks,
-        bound=found.bound,
-        integrated_uj=windows.integral_uj(powers, found.first.at_ns, found.last.at_ns),
-        temperature_c=temperature_c,
-    )
+        return Trial(
+            arm=arm,
+            calls=found.calls,
+            span_ns=found.span_ns,
+            energy_uj=found.energy_uj,
+            ticks=max(found.ticks, round(found.span_ns / self.pace.tick_ns)),
+            bound=found.bound,
+            integrated_uj=windows.integral_uj(sampler.powers, found.first.at_ns, found.last.at_ns),
+            temperature_c=(warm, hot),
+        )

@@ -24,6 +24,9 @@ from tokonomy.store.record import Harness, Scalar
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pillow", "tokonomy")
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
+#: Types of thermal zones, and names of sensors, that are a processor's and not a board's.
+_ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal")
+_SENSORS = ("coretemp", "k10temp", "zenpower")
 
 
 def _read(path: Path) -> str | None:
@@ -62,7 +65,10 @@ def cores() -> int:
 
 
 def device_class(device: str) -> str:
-    """What kind of device it is; numbers of one class compare."""
+    """What kind of device it is; numbers of one class compare.
+
+    A GPU whose power limit is not the one it came with is of another kind.
+    """
     if device == "cpu":
         return f"cpu: {_cpuinfo('model name') or platform.machine()} x{cores()}"
     kind, _, index = device.partition(":")
@@ -73,7 +79,9 @@ def device_class(device: str) -> str:
             f"a device is cpu or cuda:N, with {torch.cuda.device_count()} CUDA devices here; "
             f"got {device!r}; `tokonomy list devices` shows them"
         )
-    return f"cuda: {torch.cuda.get_device_name(device)}"
+    from tokonomy.measure import devices  # which imports this module
+
+    return f"cuda: {devices.kind(int(index))}"
 
 
 @cache
@@ -134,8 +142,19 @@ def state() -> dict[str, Scalar]:
         "load_1min": os.getloadavg()[0],
         "available_bytes": psutil.virtual_memory().available,
         "frequency_mhz": frequency if frequency is not None else _number(_cpuinfo("cpu MHz")),
-        "temperature_c": _number(_read(Path("/sys/class/thermal/thermal_zone0/temp")), 1e-3),
+        "temperature_c": temperature_c(),
     }
+
+
+def temperature_c(root: Path = Path("/sys/class")) -> float | None:
+    """Of the first processor package, degrees Celsius; None where no sensor says it is of one."""
+    for path in sorted(root.glob("thermal/thermal_zone*/type")):
+        if _read(path) in _ZONES:
+            return _number(_read(path.with_name("temp")), 1e-3)
+    for path in sorted(root.glob("hwmon/hwmon*/name")):
+        if _read(path) in _SENSORS:
+            return _number(_read(path.with_name("temp1_input")), 1e-3)
+    return None
 
 
 def _git(*words: str) -> str | None:

@@ -81,6 +81,16 @@ def _energy_mj(handle: object) -> int:
     return energy
 
 
+def _counts(handle: object) -> None:
+    """Raise where there is no counter; not to support it is to have none."""
+    try:
+        _energy_mj(handle)
+    except TelemetryError as error:
+        if error.reason != "nvml-not-supported":
+            raise
+        raise TelemetryError("no-energy-counter", error.detail) from None
+
+
 def power_w(handle: object, scope: str | None) -> float | None:
     """Field 186 where there is one; the older function only where that is no average."""
     if scope is not None:
@@ -101,12 +111,11 @@ def energy_counter(handle: object, uuid: str) -> EnergyCounter | Missing:
         shared = gpu_facts.sharing(handle)
         if shared not in ("none", "passthrough"):
             return Missing(reason="vgpu", detail=f"virtualisation: {shared}")
-        _energy_mj(handle)
+        _counts(handle)
     except DeviceLost:
         raise
     except TelemetryError as error:
-        lacks = error.reason == "nvml-not-supported"
-        return Missing(reason="no-energy-counter" if lacks else error.reason, detail=error.detail)
+        return Missing(reason=error.reason, detail=error.detail)
     return EnergyCounter(handle=handle, device=uuid, scope=scope(handle))
 
 
@@ -165,9 +174,12 @@ class GpuTelemetry:
         return gpu_facts.facts(self._handle) | gpu_facts.system() | more
 
     def state(self) -> dict[str, Scalar]:
-        """How the GPU is doing, and the processors that drive it."""
+        """How the GPU is doing, and the processors that drive it.
+
+        ``gpu_hides_processes`` is null until this process is on the device and could be listed.
+        """
         gpu = gpu_facts.state(self._handle, self._part, self._power_w)
-        return self.host.state() | gpu
+        return self.host.state() | gpu | {"gpu_hides_processes": self._watch.hides}
 
     def exclusivity(self) -> Exclusivity:
         """Whether this process is alone on the device; waits a little until it looks so.

@@ -109,7 +109,10 @@ def limit_w(handle: object, which: str = "PowerManagementLimit") -> float:
 
 
 def asked_clock(handle: object, kind: int) -> int:
-    """The clock that applications are promised, MHz; older drivers have another name for it."""
+    """The application clock, MHz; older drivers have another name for it.
+
+    Clocks locked to a range (``nvidia-smi -lgc``) leave it as it is and cannot be read.
+    """
     return int(
         nvml.either(
             lambda: nvml.ask("nvmlDeviceGetClock", handle, kind, nvml.APPLICATION),

@@ -20,8 +20,7 @@ from tokonomy.errors import TelemetryError
 from tokonomy.measure.clock import Clock, Taken
 from tokonomy.measure.inputs import Shape, kept, shape
 from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS, SPOILED_SHARE
-from tokonomy.stats.estimate import half_width
-from tokonomy.stats.latency import ratio
+from tokonomy.stats import latency
 from tokonomy.store.record import Flag, Measuring, Pair, Spoiled, Timing
 
 Predict = Callable[[Any], Any]
@@ -120,12 +119,10 @@ def _narrow(pairs: Sequence[Pair], looks: int, measuring: Measuring) -> bool:
 
 def spread(pairs: Sequence[Pair]) -> float | None:
     """Half-width of the 95 % interval of the ratio, relative to it."""
-    return half_width(
-        ratio(
-            [pair.method_ns for pair in pairs],
-            [pair.reference_ns for pair in pairs],
-            [pair.block for pair in pairs],
-        )
+    return latency.spread(
+        [pair.method_ns for pair in pairs],
+        [pair.reference_ns for pair in pairs],
+        [pair.block for pair in pairs],
     )
 
 

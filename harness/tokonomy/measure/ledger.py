@@ -79,11 +79,16 @@ class _Count:
         return Layer(queries=self.query, keys=keys, mlp=self.mlp, masked=float(self.masked))
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch
     """Sees each operator once, composite ones taken apart."""
 
-    def __init__(self, layers: Sequence[LayerWeights]) -> None:
+    def __init__(self, layers: Sequence[LayerWeights], within: Callable[[], object]) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # torch
+        self._within = within
         self.counts: list[_Count] = []
         self.flops = 0
         self.uncounted: set[str] = set()
@@ -108,20 +113,23 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch
         formula = self._whole[func]
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=out)
-        self._observe(func._overloadpacket, args, kwargs, out)
+        self._observe(func, args, kwargs, out)
         return out
 
     def start(self) -> None:
         """Begin a sample."""
         self.counts, self.flops = [_Count() for _ in self._layers], 0
 
-    def _observe(self, packet: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
+    def _observe(self, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
+        packet = func._overloadpacket
         if packet in _MATMULS:
+            self._within()
             left, right = (args[place] for place in _MATMULS[packet])
             self._multiplied(weight=right, rows=left.shape[:-1].numel())
             self._multiplied(weight=left, rows=math.prod(right.shape) // right.shape[-2])
         elif "scaled_dot_product" in str(packet):
-            self._attended(args[1].shape[-2], _banned(kwargs.get("attn_mask")))
+            self._within()
+            self._attended(args[1].shape[-2], _banned(_mask(func, args, kwargs)))
         elif packet in _SOFTMAXES and out.ndim == 4:
             zero = (out == 0).flatten(0, -2).all(0)
             self._attended(out.shape[-1], int(zero.sum()))
@@ -156,6 +164,14 @@ def _regions(layers: Iterable[LayerWeights]) -> list[tuple[int, Tensor, list[tup
     return sorted(found.values(), key=itemgetter(0))
 
 
+def _mask(func: Any, args: tuple[Any, ...], kwargs: Any) -> Tensor | None:
+    """What attention was told to leave out; its name and place differ between kernels."""
+    names = [argument.name for argument in func._schema.arguments]
+    given = dict(zip(names, args, strict=False)) | kwargs
+    found = [given.get(name) for name in ("attn_mask", "attn_bias")]
+    return next((mask for mask in found if isinstance(mask, Tensor)), None)
+
+
 def _banned(mask: Tensor | None) -> int:
     """Keys that no query may look at."""
     if mask is None:
@@ -184,9 +200,17 @@ class Tally:
         return len(set(self.flops)) == 1 and all(each == self.layers[0] for each in self.layers)
 
 
-def count(predict: Predict, batches: Iterable[Any], layers: Sequence[LayerWeights]) -> Tally:
-    """Watch ``predict`` on batches of one sample each, until it is clear that all take the same."""
-    watch = _Watch(layers)
+def count(
+    predict: Predict,
+    batches: Iterable[Any],
+    layers: Sequence[LayerWeights],
+    within: Callable[[], object] = _nothing,
+) -> Tally:
+    """Watch ``predict`` on batches of one sample each, until it is clear that all take the same.
+
+    ``within`` is called at every multiply, for what can be seen inside of a call only.
+    """
+    watch = _Watch(layers, within)
     tally = Tally(layers=[], flops=[], uncounted=[], outputs=[])
     for batch in batches:
         watch.start()

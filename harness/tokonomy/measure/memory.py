@@ -15,10 +15,11 @@ before each reading, so that neither side hides behind pages that were freed and
 On a GPU the same holds of torch's allocator: what it keeps free goes back to the driver before
 each reading. ``allocated`` is what tensors held, ``reserved`` what the allocator took from the
 driver for them, and ``device`` what the driver counts as used on the whole device, by everyone:
-contexts, libraries' workspaces and code included. While a call runs the allocator gives nothing
-back, so the device's figure right after the call is its peak but for what other libraries took and
-gave back within it: a lower bound. What a captured CUDA graph works on stays reserved and is not
-allocated.
+contexts, libraries' workspaces and code included. That is read right after the call, and so a lower
+bound of its peak: other libraries may have given back what they took, and so does the allocator
+where the device is full. A call that tells the allocator to, or that resets its marks, is refused.
+One that resets the process's mark itself is not noticed. What a captured CUDA graph works on stays
+reserved and is not allocated.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.measure import noting
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.store.record import Memory, Missing, Peak
 
@@ -128,6 +130,15 @@ def _used(telemetry: Telemetry) -> int | Missing:
         return Missing(reason=error.reason, detail=error.detail[:500])
 
 
+#: What torch's functions that reset high-water marks or give memory back call in the end.
+_UNDOING = (
+    "_cuda_resetPeakMemoryStats",
+    "_cuda_emptyCache",
+    "_accelerator_resetPeakStats",
+    "_accelerator_emptyCache",
+)
+
+
 def measure_peak(
     work: Callable[[], object],
     before: Baseline,
@@ -143,13 +154,29 @@ def measure_peak(
         device: Where it runs.
         telemetry: The device.
         process: The process's folder under ``/proc``.
+
+    Raises:
+        TelemetryError: The work reset the marks of device memory.
     """
     _on_device(device, telemetry)
     resident(process)
     reset = reset_peak(process)
-    work()
+    _kept(work, on_device=before.device is not None)
     peaks = _peaks(before.device, device, telemetry)
     return Memory(process=_mark(before.process, process, reset=reset), **peaks)
+
+
+def _kept(work: Callable[[], object], *, on_device: bool) -> None:
+    """Run ``work``; raise where it undid what device memory is read from."""
+    if not on_device:
+        work()
+        return
+    import torch  # as above
+
+    with noting.calls(torch._C, _UNDOING) as undone:
+        work()
+    if undone:
+        raise TelemetryError("settings-changed", f"{', '.join(undone)} while memory was measured")
 
 
 def _mark(before: Resident | None, process: Path, *, reset: bool) -> Peak | Missing:

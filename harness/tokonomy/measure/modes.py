@@ -1,14 +1,13 @@
 """How both arms are executed: as written, compiled, or replayed from a captured CUDA graph.
 
-Invariants: the plain function is called on every shape first, so that an exception of its own is
+Invariants: the plain function is called on every batch first, so that an exception of its own is
 never laid at the mode's door; whatever fails after that is a mode that this function cannot take,
-and is ``Unsupported`` with the code ``mode-impossible``; every shape is made ready before the mode
-is handed out.
+and is ``Unsupported`` with the code ``mode-impossible``; every shape is made ready, and every batch
+tried, before the mode is handed out.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,16 +17,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
-from tokonomy.errors import Unsupported
+from tokonomy.errors import InvalidOutput, TokonomyError, Unsupported, lacks_memory
 from tokonomy.measure import compiling
 from tokonomy.measure.graphs import Captured, capture
-from tokonomy.measure.inputs import Shape, kept, shape
+from tokonomy.measure.inputs import Shape, shape
 from tokonomy.measure.protocol import AGREE
 from tokonomy.store.record import Mode
 
 Predict = Callable[[Any], Any]
-_NO_MEMORY = re.compile(r"allocate memory|out of memory|not enough memory", re.IGNORECASE)
 
 
 def _never() -> int:
@@ -75,6 +74,7 @@ def executed(
 
     Raises:
         Unsupported: The device or the function cannot be executed so.
+        InvalidOutput: The function does not give tensors.
     """
     if mode == "eager":
         yield Executed(predict=predict)
@@ -82,7 +82,7 @@ def executed(
     if mode == "cuda-graphs" and not device.startswith("cuda"):
         _impossible(f"CUDA graphs are made on a CUDA device; this one is {device}")
     examples = _examples(batches)
-    plain = {key: [kept(predict(batch)) for batch in some] for key, some in examples.items()}
+    plain = {key: [_plain(predict, batch) for batch in some] for key, some in examples.items()}
     if mode == "cuda-graphs":
         yield _captured(predict, examples, plain, device)
         return
@@ -106,13 +106,22 @@ def prime(mode: Mode, device: str, *, cache: Path | None = None) -> None:
 
 
 def _examples(batches: Sequence[Any]) -> dict[Shape, list[Any]]:
-    """Up to two batches of each shape: one to make ready with, another to try it on."""
+    """Batches by shape: the first is to make ready with, all are to try it on.
+
+    All, because sizes inside a function may depend on its data and happen to be alike in some.
+    """
     found: dict[Shape, list[Any]] = {}
     for batch in batches:
-        some = found.setdefault(shape(batch), [])
-        if len(some) < 2:
-            some.append(batch)
+        found.setdefault(shape(batch), []).append(batch)
     return found
+
+
+def _plain(predict: Predict, batch: Any) -> Tensor:
+    """What the function itself gives."""
+    output = predict(batch)
+    if type(output) is not Tensor:
+        raise InvalidOutput(f"not-a-tensor: expected a tensor; got {type(output).__name__}")
+    return output.clone()
 
 
 def _impossible(why: str) -> NoReturn:
@@ -120,22 +129,25 @@ def _impossible(why: str) -> NoReturn:
 
 
 def _tried(doing: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``work`` gives; anything it raises, but for a lack of memory, is the mode's fault."""
+    """What ``work`` gives; anything it raises is the mode's fault.
+
+    But for a lack of memory, and for errors of ours, which say themselves what they are.
+    """
     try:
         return work(*arguments)
-    except MemoryError:
+    except TokonomyError:
         raise
     except Exception as error:  # compilers and drivers raise whatever they like
-        if _NO_MEMORY.search(str(error)):
+        if lacks_memory(error):
             raise
         line = (str(error).strip().splitlines() or [""])[0]
         _impossible(f"{doing} raised {type(error).__name__}: {line}")
 
 
-def _check(output: object, plain: object, doing: str) -> None:
+def _check(output: object, plain: Tensor, doing: str) -> None:
     """Raise where an output is not what the plain function gave for the same batch."""
-    if not isinstance(output, torch.Tensor) or not isinstance(plain, torch.Tensor):
-        return  # the run itself says what is wrong with it
+    if not isinstance(output, Tensor):
+        _impossible(f"{doing} gives no tensor")
     scale = float(plain.abs().max().clamp(min=1e-6))
     share = max(AGREE, 8 * torch.finfo(plain.dtype).eps)
     if output.shape != plain.shape or float((output - plain).abs().max()) > share * scale:
@@ -143,7 +155,7 @@ def _check(output: object, plain: object, doing: str) -> None:
 
 
 def _compiled(
-    predict: Predict, examples: dict[Shape, list[Any]], plain: dict[Shape, list[Any]]
+    predict: Predict, examples: dict[Shape, list[Any]], plain: dict[Shape, list[Tensor]]
 ) -> Executed:
     before, begun = compiling.counted(), time.perf_counter()
     with compiling.planned():
@@ -157,7 +169,7 @@ def _compiled(
         for batch, wanted in zip(some, plain[key], strict=True):
             _check(_tried("calling it compiled", function, batch), wanted, "compiled, it")
         if recompiles():
-            _impossible("every batch of one shape is compiled anew: its shapes depend on the data")
+            _impossible("batches of one shape are compiled anew: its shapes depend on the data")
     return Executed(
         predict=function,
         compile_s=compile_s,
@@ -170,7 +182,7 @@ def _compiled(
 def _captured(
     predict: Predict,
     examples: dict[Shape, list[Any]],
-    plain: dict[Shape, list[Any]],
+    plain: dict[Shape, list[Tensor]],
     device: str,
 ) -> Executed:
     begun = time.perf_counter()

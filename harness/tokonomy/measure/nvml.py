@@ -52,7 +52,6 @@ SM: Final[int] = pynvml.NVML_CLOCK_SM
 MEMORY: Final[int] = pynvml.NVML_CLOCK_MEM
 POWER_AVERAGE: Final[int] = pynvml.NVML_FI_DEV_POWER_AVERAGE
 POWER_INSTANT: Final[int] = pynvml.NVML_FI_DEV_POWER_INSTANT
-TOTAL_ENERGY: Final[int] = pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
 #: Parts of a machine that a power field can be asked about.
 SCOPES: Final = {"gpu": 0, "module": 1, "memory": 2}
 UNCORRECTED: Final[int] = pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import nvml
 from tokonomy.measure.protocol import IDLE_BYTES
 from tokonomy.measure.telemetry import Exclusivity
-from tokonomy.store.record import Flag
+from tokonomy.store.record import Flag, Scalar
 
 _HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel's proc_ns.h
 _LISTS = {
@@ -139,6 +139,14 @@ def foreign(pids: Iterable[int]) -> Flag:
     """The flag of other processes on the device."""
     ids = ", ".join(str(pid) for pid in sorted(pids)[:10])
     return Flag(code="foreign-process", detail=f"other processes on the device, host ids: {ids}")
+
+
+def hidden(state: Mapping[str, Scalar]) -> Flag | None:
+    """The flag of a device that hides processes: whoever came during the run was hidden too."""
+    if state.get("gpu_hides_processes") is not True:
+        return None
+    detail = "this process was on the device and not listed, so others that came are not seen"
+    return Flag(code="exclusivity-unverified", detail=detail)
 
 
 def judge(seen: Seen, own: Self) -> Exclusivity:

@@ -11,11 +11,18 @@ PROTOCOL: Final = 1
 """Goes into every cell's key; raised whenever numbers before and after do not compare."""
 
 CHECK_EVERY: Final = 10
-"""Pairs between two looks at the interval: a look costs at most a fifth of a millisecond."""
+"""Pairs between two looks at the interval and at what spoils pairs, neither of them timed: the
+first costs at most a fifth of a millisecond, the second up to some milliseconds on a GPU, whose
+driver is asked about twenty things; and what is spoiled costs no more than these pairs."""
+
+HOLD_CYCLES: Final = 4
+"""Cycles that a GPU is held for each nanosecond that asking for a call takes: no GPU's clock
+exceeds 3 GHz, so the wait is longer than the asking by a third at least."""
 
 LOOKS: Final = 3
-"""Looks in a row at which the interval is narrow enough before sampling ends. On the first one,
-simulated intervals that end early cover the truth less often by up to four points."""
+"""Looks in a row at which the interval is narrow enough before sampling ends, so that one narrow by
+luck does not end it. With one look, coverage of simulated sessions depends more on the noise (95 to
+98 % at the level that reaches 95) than with three (95 to 97 %)."""
 
 TIMED_BATCHES: Final = 16
 """Different batches that timing goes round; no arm meets the same batch twice in a row."""
@@ -35,8 +42,9 @@ REFERENCE_SAMPLES: Final = 2
 """Samples counted for the unmodified model, which does the same work on every one."""
 
 SAME: Final = 1e-4
-"""Two outputs are the same when they differ by at most this share of the largest logit: far above
-float32 rounding in another order, far below what changes an answer."""
+"""Two outputs are the same when they differ by at most this share of the largest logit (for half
+precision, by eight of its rounding steps): far above float32 rounding in another order, far below
+what changes an answer."""
 
 AGREE: Final = 0.01
 """Logits of a sample in two passes agree when they differ by at most this share of its largest (for
@@ -84,8 +92,16 @@ POLL_S: Final = 0.25
 """Time between two looks at a run's memory: one look costs about 2 ms of another core."""
 
 LEAST_TICKS: Final = 20
-"""Ticks of the energy counter below which a window gives no figure: then what a tick at either end
-leaves open is more than a tenth of it."""
+"""Ticks of the energy counter seen below which a window gives no figure: then what a tick at either
+end leaves open is more than a tenth of it."""
+
+LEAD_S: Final = 2.0
+"""Seconds of the same work before a window may begin, and of rest before idle power is measured:
+what lags behind the work then tells of this work alone. It is twice the longest lag that is known,
+NVML's power averaged over one second; energy counters move ten times a second or more."""
+
+LEAD_SHARE: Final = 0.4
+"""Share of the least length of a window that this takes at most; of the usual 5 s it is all 2 s."""
 
 LEAST_CALLS: Final = 4
 """Whole calls that a window of energy has time for, however long they take."""
@@ -108,7 +124,8 @@ SPARSE_LEAST_NS: Final = 5_000_000
 """The same in between: 0.4 % of the time."""
 
 SPARSE_PER_TICK: Final = 4
-"""Reads of a tick in between, so that none goes by unseen."""
+"""Reads of a tick in between at most: more would show nothing new. Where reads are dear or ticks
+short there are fewer and ticks go by unseen, so how many a window held is told by its length."""
 
 BLURRED: Final = 4
 """A tick at the end of a window is passed over where it is known only to this many times the time
@@ -146,6 +163,10 @@ RESIDUAL: Final = 0.05
 THROUGHPUT: Final = 0.03
 """Calls in the energy pass take as long as in the latency pass within this, or within the 95 %
 interval of the latter where that is wider; otherwise the joules are of other work."""
+
+THROUGHPUT_NS: Final = 10_000
+"""Or within this: a call of the latency pass follows checks that leave the caches cold, those in a
+row do not, and that is worth some microseconds however short the call."""
 
 TRACE_BINS: Final = 600
 """Bins of a power trace: one for each pixel of a chart, and a few kilobytes in a record."""

@@ -34,6 +34,7 @@ _ENDINGS = {
     "split-too-small": "The task has too few readable samples for one batch of this size.",
     "not-supported": "This combination makes no sense, as the method itself says.",
     "mode-impossible": "The method cannot be compiled or captured as this mode would have it.",
+    "reference-impossible": "The unmodified model cannot be compiled or captured in this mode.",
     # invalid
     "not-a-tensor": "An output is not a tensor.",
     "wrong-shape": "An output has the wrong shape.",
@@ -43,7 +44,10 @@ _ENDINGS = {
     "input-mutated": "The method changed the inputs it was given.",
     "aliased-output": "An output changed after it was returned: calls share their memory.",
     "rng-changed": "The method changed the state of a global random number generator.",
-    "settings-changed": "The method changed process-wide settings, such as the number of threads.",
+    "settings-changed": "The method changed process-wide settings, such as the number of threads, "
+    "or marks that the harness reads.",
+    "compiled-itself": "The method compiled or captured something itself, which is no part of the "
+    "mode, so its gain would not be that of fewer tokens.",
     "not-restored": "The model was not left as it was found.",
     "weights-changed": "The method changed weights of the model and did not put them back.",
     "recompiled": "Something was compiled anew after warm-up, so timing met no steady state.",
@@ -94,7 +98,7 @@ _CAUSES = {  # what spoils a measurement, and the reason of a run that cannot be
     "throttled": "The device slowed itself down, for heat or power, while something was measured.",
     "cpu-throttled": "The processor-time quota of the control group was used up.",
     "foreign-process": "Another process was on the device.",
-    "clocks-changed": "The clocks asked of the device were changed while something was measured.",
+    "clocks-changed": "The device's application clocks were changed while something was measured.",
     "ecc-error": "The device's memory had an error that could not be corrected.",
     "xid-error": "The driver reported a critical error of the device (Xid).",
     "affinity-changed": "The processors that this process may use were changed.",
@@ -109,7 +113,8 @@ _FLAGS = {
     "power-disagrees": "Instantaneous power and the energy counter tell different joules.",
     "no-steady-temperature": "The device was not, or not known to be, equally warm in all windows "
     "of energy.",
-    "unconverged": "Timing stopped at a cap, before the interval was as narrow as asked.",
+    "unconverged": "The ratio's interval is not as narrow as asked: timing stopped at a cap before "
+    "it was, or as computed now it is wider, or withheld.",
     "reference-slowed": "The reference ran much slower while the method was in place.",
     "slower-on-fresh": "Inputs never met before took longer than those met before.",
     "fresh-not-checked": "Too few inputs were left to see whether answers are kept.",

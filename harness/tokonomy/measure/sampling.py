@@ -19,6 +19,7 @@ from tokonomy.errors import TelemetryError
 from tokonomy.measure.protocol import (
     BLURRED,
     BLURRED_MOST,
+    LEAST_TICKS,
     PROBE_S,
     PROBE_TICKS,
     READ_DENSE,
@@ -68,8 +69,7 @@ class Search:
 
     Attributes:
         pace: How often to read.
-        least_ns: Least time between the two.
-        least_ticks: Least number of ticks in between.
+        least_ns: Least time between the two, in which ``LEAST_TICKS`` must be seen as well.
         since_ns: Readings that began earlier do not count.
         ticks: What was found so far; memory is bounded by the length of the window.
         complete: The last tick was found.
@@ -77,7 +77,6 @@ class Search:
 
     pace: Pace
     least_ns: int
-    least_ticks: int
     since_ns: int = 0
     ticks: list[Tick] = field(default_factory=list)
     complete: bool = False
@@ -88,7 +87,7 @@ class Search:
     def take(self, reading: Reading) -> int:
         """Note a reading; how many nanoseconds to wait until the next one."""
         if reading.start_ns < self.since_ns:
-            return self.pace.dense_ns
+            return self.pace.sparse_ns
         seen = tick(self._before, reading) if self._before else None
         self._before = reading
         if seen is not None and not (self._seeking and self._passed_over(seen)):
@@ -111,17 +110,17 @@ class Search:
 
     def _enough(self) -> bool:
         """Whether the next tick may be the last; the one after would be later still."""
-        if len(self.ticks) < self.least_ticks or self._before is None:
+        if len(self.ticks) < LEAST_TICKS or self._before is None:
             return False
-        return self._before.start_ns - self.ticks[0].low_ns >= self.least_ns
+        return self._before.start_ns - self.ticks[0].high_ns >= self.least_ns
 
 
 @dataclass(slots=True)
 class Sampler:
     """A thread that reads a counter, and power, until its search is complete or it is closed.
 
-    Every reading is on the clock given. Entering starts the thread; leaving stops it and raises
-    what it met.
+    Every reading is on the clock given. Entering starts the thread, whose name does not tell what
+    it is for; leaving stops it and raises what it met.
 
     Attributes:
         counter: What is read, by this thread alone.
@@ -137,6 +136,7 @@ class Sampler:
     bins: Bins
     powers: list[tuple[int, float]] = field(default_factory=list)
     error: BaseException | None = None
+    _left: bool = False  # behind, by whoever waited for the thread
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -147,7 +147,7 @@ class Sampler:
 
     def __enter__(self) -> Self:
         """Start reading."""
-        self._thread = threading.Thread(target=self._run, name="energy-sampler", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="Thread", daemon=True)
         self._thread.start()
         return self
 
@@ -162,6 +162,7 @@ class Sampler:
         if self._thread is not None:
             self._thread.join(_JOIN_S)
             if self._thread.is_alive():
+                self._left = True
                 self.error = TelemetryError("nvml-timeout", "a reading did not come back")
         if self.error is not None and kind is None:
             raise self.error
@@ -191,7 +192,7 @@ class Sampler:
         """Note power now; False where the device has none to give."""
         start = self.now()
         watts = self.counter.power_w()
-        if watts is None:
+        if watts is None or self._left:
             return False
         at = (start + self.now()) // 2
         self.powers.append((at, watts))
@@ -206,7 +207,7 @@ def probe(counter: Counter, now: Callable[[], int] = time.perf_counter_ns) -> Pa
     """
     reads, power_ns = [_timed(counter, now) for _ in range(5)], _power_ns(counter, now)
     cost = int(statistics.median(each.end_ns - each.start_ns for each in reads))
-    search = Search(Pace(tick_ns=0, read_ns=cost), least_ns=2**62, least_ticks=2**62)
+    search = Search(Pace(tick_ns=0, read_ns=cost), least_ns=2**62)
     until = now() + int(PROBE_S * _SECOND)
     while len(search.ticks) < PROBE_TICKS and now() < until:
         search.take(_timed(counter, now))

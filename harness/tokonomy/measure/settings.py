@@ -2,16 +2,20 @@
 
 TF32 is off, so that fp32 is fp32 everywhere; sums of bf16 products are reduced as torch does unless
 told otherwise; attention may use every kernel that torch offers. A method that changes any of it
-makes its run invalid.
+makes its run invalid: guards look after its calls, and at every multiply of the pass that counts
+tokens, where what is changed inside a call and put back is seen.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+Setting = TypeVar("Setting")
 
 
 def declare(device: str) -> None:
@@ -35,13 +39,40 @@ def kernels() -> dict[str, bool]:
     }
 
 
-def arithmetic() -> dict[str, bool]:
-    """Shortcuts in arithmetic on a GPU, as they are set now."""
+def arithmetic() -> dict[str, bool | str]:
+    """Shortcuts in arithmetic on a GPU, as they are set now, or what torch says instead.
+
+    It refuses to tell of TF32 once that was set both in its old way and in its new one.
+    """
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
     return {
-        "tf32 matmul": torch.backends.cuda.matmul.allow_tf32,
-        "tf32 cudnn": torch.backends.cudnn.allow_tf32,
-        "cudnn benchmark": torch.backends.cudnn.benchmark,
-        "bf16 reductions": bool(torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction),
+        "tf32 matmul": told(lambda: matmul.allow_tf32),
+        "tf32 cudnn": told(lambda: cudnn.allow_tf32),
+        "cudnn benchmark": told(lambda: cudnn.benchmark),
+        "bf16 reductions": told(lambda: bool(matmul.allow_bf16_reduced_precision_reduction)),
+        "fp16 reductions": told(lambda: bool(matmul.allow_fp16_reduced_precision_reduction)),
+        "fp16 accumulation": told(lambda: matmul.allow_fp16_accumulation),
+    }
+
+
+def told(read: Callable[[], Setting]) -> Setting | str:
+    """A setting of torch's, or the first line of why it cannot be read."""
+    try:
+        return read()
+    except RuntimeError as error:
+        return (str(error).strip().splitlines() or ["unreadable"])[0]
+
+
+def computing() -> dict[str, object]:
+    """Settings that change what a multiply computes, or how fast; quick to read."""
+    return {
+        "threads": torch.get_num_threads(),
+        "matmul precision": told(torch.get_float32_matmul_precision),
+        "attention kernels": kernels(),
+        "arithmetic": arithmetic(),
+        "cudnn": (torch.backends.cudnn.enabled, torch.backends.cudnn.deterministic),
+        "autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
     }
 
 
@@ -51,7 +82,7 @@ def software(device: str) -> dict[str, str | None]:
         return {}
     library: Any = torch.backends.cudnn
     cudnn = library.version()
-    shortcuts = [name for name, on in arithmetic().items() if on]
+    shortcuts = [name for name, on in arithmetic().items() if on is not False]
     return {
         "cuda": torch.version.cuda,
         "cudnn": None if cudnn is None else str(cudnn),

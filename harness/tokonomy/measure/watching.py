@@ -1,8 +1,9 @@
 """Looks at a GPU again and again, and says what moved that spoils a measurement.
 
-Every look answers for the time since the one before. What the device does not tell cannot be
-watched, and ``unwatched`` says so; a reading that fails once is not a cause. A process that comes
-and goes between two looks is not seen.
+Every look answers for the time since the one before. What the device does not tell, ever or at one
+look, cannot be watched then, and ``unwatched`` says so; a reading that fails once is not a cause.
+A process that comes and goes between two looks is not seen. Clocks that are locked to a range
+cannot be read, so that only application clocks are watched.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Watch:
         own: This process as NVML may call it.
         touched: Whether this process is on the device by now. In a container its id is what came
             until the first look at which it is; whatever comes later is somebody else's.
-        unwatched: What cannot be watched, with the reason.
+        unwatched: What could not be watched, at one look at least, with the last reason.
+        hides: Whether this process is on the device and in none of its lists; None until then.
     """
 
     handle: object
@@ -71,6 +73,7 @@ class Watch:
     own: occupancy.Self
     touched: Callable[[], bool] = occupancy.touched
     unwatched: dict[str, str] = field(default_factory=dict)
+    hides: bool | None = None
     _values: dict[str, float] = field(default_factory=dict)
     _held: dict[str, int] = field(default_factory=dict)
     _harmful: set[str] = field(default_factory=set)
@@ -90,11 +93,10 @@ class Watch:
         self._held = throttling.held_ns(self.handle, harmful=True)
         if not self._held:
             self.unwatched["throttle counters"] = "nvml-not-supported"
-        pids, untold = occupancy.processes(self.part)
+        pids = self._listed()
         if self.own.before is None:
             self.own = replace(self.own, before=frozenset(pids))
-        self._others = set(pids) - self.own.among(pids)
-        self.unwatched |= {f"{kind} processes": reason for kind, reason in untold.items()}
+        self._others = pids - self.own.among(pids)
 
     def close(self) -> None:
         """Stop listening."""
@@ -113,13 +115,17 @@ class Watch:
     def _throttled(self) -> list[Flag]:
         """One flag for whatever held the clocks down, then or now."""
         held = throttling.held_ns(self.handle, harmful=True)
+        if self._held.keys() - held.keys():
+            self.unwatched["throttle counters"] = "nvml-error"
         moved = {
             name: time - self._held[name]
             for name, time in held.items()
             if name in self._held and time != self._held[name]
         }
         self._held |= held
-        now = nvml.told(_harmful, self.handle) or set()
+        now: set[str] = set()
+        with self._noting("clock reasons"):
+            now = _harmful(self.handle)
         active, self._harmful = self._harmful | now, now
         said = [f"{name} for {time / 1e6:g} ms" for name, time in moved.items()]
         said += sorted(active - moved.keys())
@@ -127,20 +133,33 @@ class Watch:
 
     def _company(self) -> list[Flag]:
         """Processes of others, then or now."""
-        pids = set(occupancy.processes(self.part)[0])
+        pids = self._listed()
         if not self._mine and self.touched():
             self._mine = self.own.pids | self.own.among(pids)  # never asked again
+            self.hides = not self._mine & pids and "compute processes" not in self.unwatched
+            if self.hides:
+                self.unwatched["processes"] = "hidden"
         mine = self._mine or self.own.pids
         now = pids - mine
         seen, self._others = (self._others | now) - mine, now
         return [occupancy.foreign(seen)] if seen else []
 
+    def _listed(self) -> set[int]:
+        """Ids of all processes on the device that it lists."""
+        pids, untold = occupancy.processes(self.part)
+        self.unwatched |= {f"{kind} processes": reason for kind, reason in untold.items()}
+        return set(pids)
+
     def _changes(self) -> list[Flag]:
         """One flag for each kind of thing that is not as it was."""
         found: dict[str, list[str]] = {}
         for one in _COMPARED:
-            was, now = self._values.get(one.name), nvml.told(one.read, self.handle)
-            if was is None or now is None or now == was:
+            was = now = self._values.get(one.name)
+            if was is None:
+                continue
+            with self._noting(one.name):
+                now = one.read(self.handle)
+            if now is None or now == was:
                 continue
             self._values[one.name] = now
             said = f"{one.name} {was:g}{one.unit} before, {now:g}{one.unit} now"
@@ -164,8 +183,10 @@ class Watch:
                 event = nvml.ask("nvmlEventSetWait", self._events, 0)
             except DeviceLost:
                 raise
-            except TelemetryError:
-                break  # nvml-timeout: nothing more
+            except TelemetryError as error:
+                if error.reason != "nvml-timeout":  # which means that there is nothing more
+                    self.unwatched["events"] = error.reason
+                break
             found.append(_flag(int(event.eventType), int(event.eventData)))
         return found
 

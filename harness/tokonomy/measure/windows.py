@@ -106,25 +106,27 @@ def measure(
     quantum_uj: int,
     *,
     least_ns: int = 0,
-    least_ticks: int = LEAST_TICKS,
 ) -> Window:
     """The window between the first tick and the last, or a better pair near them.
 
-    Raises ``TelemetryError`` (``too-few-ticks``, ``too-few-calls``) where it holds too few.
+    Raises ``TelemetryError`` (``too-few-ticks``, ``too-few-calls``) where it holds too few or is
+    too short: a last tick that did not come in time is one too few.
 
     Args:
         seen: Ticks in order; those outside the loop do not count.
         edges: When the loop began and when each call ended, ns; never falling.
         quantum_uj: Step of the counter.
-        least_ns: A better pair is no closer together than that,
-        least_ticks: nor has it fewer ticks in between.
+        least_ns: Least length of the window.
     """
     inside = [each for each in seen if edges[0] <= each.low_ns and each.high_ns <= edges[-1]]
     require(inside)
     known = _Known(inside, edges, quantum_uj)
     found = known.window(*known.ends())
-    if found.span_ns < least_ns or found.ticks < max(least_ticks, LEAST_TICKS):
+    if found.span_ns < least_ns or found.ticks < LEAST_TICKS:
         found = known.window(0, len(inside) - 1)
+    if found.span_ns < least_ns:
+        detail = f"ticks {found.span_ns / 1e9:.2f} s apart at most; {least_ns / 1e9:.2f} are needed"
+        raise TelemetryError("too-few-ticks", detail)
     if not math.isfinite(found.bound):
         raise TelemetryError("too-few-calls", f"{found.calls:.1f} calls between two ticks")
     return found

@@ -25,13 +25,13 @@ from tokonomy.errors import (
     TelemetryError,
     UnknownId,
     Unsupported,
+    lacks_memory,
 )
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.record import Status
 
 _HEAD, _TAIL = 3000, 4800
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
 class Ended(Exception):
@@ -105,9 +105,7 @@ def ended(error: BaseException, raised: str) -> Ended:
     match error:
         case Ended():
             return error
-        case MemoryError():
-            return Ended("oom", "out-of-memory", line)
-        case RuntimeError() if _NO_MEMORY.search(str(error)):
+        case _ if lacks_memory(error):
             return Ended("oom", "out-of-memory", line)
         case SystemExit():
             return Ended("crash", "exited", f"sys.exit({error.code!r})")

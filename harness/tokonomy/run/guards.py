@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.protocol import AGREE, SAME
-from tokonomy.measure.settings import arithmetic, kernels
+from tokonomy.measure.settings import computing
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.job import FORKED
 from tokonomy.store.record import Flag
@@ -27,16 +27,11 @@ Predict = Callable[[Any], Any]
 
 def _settings() -> dict[str, object]:
     """Process-wide settings of torch that change what is computed, or how fast."""
-    return {
-        "threads": torch.get_num_threads(),
+    return computing() | {
         "default dtype": torch.get_default_dtype(),
         "inference mode": torch.is_inference_mode_enabled(),
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "matmul precision": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.enabled,
-        "attention kernels": kernels(),
-        "arithmetic": arithmetic(),
-        "autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
         "processors": os.sched_getaffinity(0),
         "flush denormal": float(torch.tensor(1e-40) * 1) == 0.0,
     }
@@ -103,6 +98,10 @@ class Surroundings:
             changed = [name for name in was if was[name] != now.get(name)]
             if changed:
                 raise Ended("invalid", reason, ", ".join(changed))
+
+    def changed(self) -> list[str]:
+        """Settings that are others now and change what is computed; quick, for inside of a call."""
+        return [name for name, now in computing().items() if now != self._settings[name]]
 
     @contextmanager
     def threads(self, count: int) -> Iterator[None]:
@@ -197,5 +196,5 @@ def close(one: Tensor, other: Tensor) -> bool:
     """Whether two outputs agree within float tolerance of the largest."""
     if one.shape != other.shape:
         return False
-    scale = float(other.abs().max())
-    return bool((one - other).abs().max() <= SAME * max(scale, 1e-6))
+    scale, share = float(other.abs().max()), max(SAME, 8 * torch.finfo(other.dtype).eps)
+    return bool((one - other).abs().max() <= share * max(scale, 1e-6))

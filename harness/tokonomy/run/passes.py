@@ -18,8 +18,8 @@ from tokonomy.families.contract import Outputs
 from tokonomy.measure import ledger
 from tokonomy.measure.clock import clock_for
 from tokonomy.measure.crosscheck import disagreement
-from tokonomy.measure.energy import measure_energy
-from tokonomy.measure.inputs import altered, copied, equal
+from tokonomy.measure.energy import Seen, measure_energy
+from tokonomy.measure.inputs import altered, copied, equal, shape
 from tokonomy.measure.latency import Arm, measure_pairs
 from tokonomy.measure.protocol import (
     DIFFERING,
@@ -94,13 +94,6 @@ def latency(
     """The timed pass, and what the method answered in it, by sample."""
     answers: Answers = {}
     kept = [copied(batch) for batch in batches]
-
-    def seen(arm: Arm, index: int, output: object) -> None:
-        if arm == "method":
-            bench.around.check()
-            logits = bench.family.validate(output, batches[index], bench.model)
-            _note(answers, batches[index], logits)
-
     timing = measure_pairs(
         method,
         reference,
@@ -108,11 +101,23 @@ def latency(
         clock=clock_for(bench.job.cell.device),
         measuring=bench.job.cell.measuring,
         rng=random.Random(bench.job.cell.key),
-        seen=seen,
+        seen=_looking(bench, batches, answers),
         watch=bench.telemetry.causes,
     )
     _untouched(batches, kept)
     return timing, answers
+
+
+def _looking(bench: Bench, batches: list[Any], answers: Answers) -> Seen:
+    """Looks at what the method gave and left behind; it must answer as it did before."""
+
+    def seen(arm: Arm, index: int, output: object) -> None:
+        if arm == "method":
+            bench.around.check()
+            logits = bench.family.validate(output, batches[index], bench.model)
+            _note(answers, batches[index], logits)
+
+    return seen
 
 
 def _untouched(batches: list[Any], kept: list[Any]) -> None:
@@ -121,22 +126,29 @@ def _untouched(batches: list[Any], kept: list[Any]) -> None:
 
 
 def energy(
-    bench: Bench, method: Predict, reference: Predict, batches: list[Any], timing: Timing
+    bench: Bench,
+    method: Predict,
+    reference: Predict,
+    batches: list[Any],
+    timing: Timing,
+    answers: Answers,
 ) -> Energy | Missing:
-    """The energy pass; its calls must take as long as those of the timed pass."""
+    """The energy pass; its calls must take as long and answer the same as in the timed pass."""
     cell, kept = bench.job.cell, [copied(batch) for batch in batches]
     if cell.measuring.energy is None:
         return Missing(reason="not-asked", detail="the suite does not ask for energy")
-    found = measure_energy(
-        {"method": method, "reference": reference},
-        batches,
-        batch_size=cell.batch_size,
-        telemetry=bench.telemetry,
-        clock=clock_for(cell.device),
-        plan=cell.measuring.energy,
-        rng=random.Random(f"energy {cell.key}"),
-    )
-    bench.around.check()
+    with bench.around.ours():  # a thread that hangs in the driver is not the method's
+        found = measure_energy(
+            {"method": method, "reference": reference},
+            batches,
+            batch_size=cell.batch_size,
+            telemetry=bench.telemetry,
+            clock=clock_for(cell.device),
+            plan=cell.measuring.energy,
+            rng=random.Random(f"energy {cell.key}"),
+            seen=_looking(bench, batches, answers),
+        )
+        bench.around.check()
     _untouched(batches, kept)
     if isinstance(found, Missing):
         return found
@@ -162,13 +174,15 @@ def seconds(predict: Predict, batch: object) -> list[float]:
 def check_fresh(predict: Predict, batches: Batches) -> list[Flag]:
     """Compare inputs met before with fresh ones; raise if those run much faster: answers are kept.
 
-    Three calls in four must be slower by a ratio: a lookup is, noise is not. Nothing but the
-    method's own function is timed.
+    Three calls in four must be slower by a ratio: a lookup is, noise is not. Nothing but what the
+    timed pass called is timed.
     """
-    if len(batches.fresh) < FRESH_LEAST:
-        return [Flag(code="fresh-not-checked", detail=f"{len(batches.fresh)} fresh inputs")]
+    shapes = {shape(batch) for batch in batches.timed}  # another may have to be compiled first
+    unmet = [batch for batch in batches.fresh if shape(batch) in shapes]
+    if len(unmet) < FRESH_LEAST:
+        return [Flag(code="fresh-not-checked", detail=f"{len(unmet)} fresh inputs")]
     ratios = []
-    for number, fresh in enumerate(batches.fresh):
+    for number, fresh in enumerate(unmet):
         seen_s = _seconds(predict, batches.timed[number % len(batches.timed)])
         ratios.append(_seconds(predict, fresh) / seen_s)
     low = sorted(ratios)[len(ratios) // 4]
@@ -210,7 +224,11 @@ def count_work(bench: Bench, method: Predict, reference: Any) -> tuple[Work | Mi
     family = bench.family
     indices = [place.start for place in spread(len(bench.data), 1, LEDGER_SAMPLES)]
     singles = list(family.batches(bench.model, bench.data, 1, indices=indices))
-    ours = ledger.count(method, singles, family.layers(bench.model))
+    inside: set[str] = set()
+    look = bench.around.changed
+    ours = ledger.count(method, singles, family.layers(bench.model), lambda: inside.update(look()))
+    if inside:
+        raise Ended("invalid", "settings-changed", f"{', '.join(sorted(inside))}, inside of calls")
     plain = ledger.count(reference, singles[:REFERENCE_SAMPLES], family.layers(reference))
     bench.around.check()
     answers: Answers = {}

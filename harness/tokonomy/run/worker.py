@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from tokonomy.catalog.registry import catalogue
-from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.errors import DeviceLost, TelemetryError, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
-from tokonomy.measure import crosscheck, environment, settings, throttling
+from tokonomy.measure import compiling, crosscheck, environment, occupancy, settings, throttling
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.memory import Baseline, baseline, measure_peak
@@ -35,8 +35,9 @@ from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
 from tokonomy.run.guards import Careful, Predict, Surroundings, called, close
 from tokonomy.run.job import JOB, Job, Outcome, write_outcome
-from tokonomy.store.record import Costs, Energy, Flag, Missing, Scalar, Timing
+from tokonomy.store.record import Costs, Energy, Flag, Missing, Mode, Scalar, Timing
 
+Seen = dict[str, dict[str, Scalar]]
 COMPILED = "compiled"  # folder of compiled code inside that of the run
 
 
@@ -58,24 +59,26 @@ def main(folder: Path) -> None:
     job = Job.model_validate_json((folder / JOB).read_bytes())
     torch.set_num_threads(job.cell.threads)
     around = Surroundings(folder)
-    seen = {"before": environment.state()}
+    seen: Seen = {"before": environment.state()}
     try:
         with stage("raise-in-harness"), _watched(job, around, seen) as telemetry:
-            outcome = _attempt(job, around, telemetry, began)
+            outcome = _attempt(job, around, telemetry, seen, began)
     except Ended as ended:
         outcome = Outcome(status=ended.status, reason=ended.reason, detail=ended.detail)
     around.alone()
     seen["after"] = environment.state() | seen.get("after", {})
-    limited = throttling.capped(seen["before"], seen["after"])
-    flags = outcome.flags + ([limited] if limited else [])
+    told = [throttling.capped(seen["before"], seen["after"]), occupancy.hidden(seen["after"])]
+    known = {flag.code for flag in outcome.flags}
+    flags = outcome.flags + [flag for flag in told if flag and flag.code not in known]
     write_outcome(folder, outcome.model_copy(update=seen | {"flags": flags}))
 
 
 @contextmanager
-def _watched(
-    job: Job, around: Surroundings, seen: dict[str, dict[str, Scalar]]
-) -> Iterator[Telemetry]:
-    """The device, with its facts and its state before and after put into ``seen``."""
+def _watched(job: Job, around: Surroundings, seen: Seen) -> Iterator[Telemetry]:
+    """The device, with its facts and its state before and after put into ``seen``.
+
+    Facts are taken at the end too: what could not be watched is one.
+    """
     with open_telemetry(job.cell.device) as telemetry, torch.inference_mode():
         seen["device"] = telemetry.facts()
         seen["before"] |= telemetry.state()
@@ -85,6 +88,7 @@ def _watched(
             around.alone()
             try:
                 seen["after"] = telemetry.state()
+                seen["device"] = telemetry.facts()
             except DeviceLost:  # which explains whatever else was raised
                 raise
             except TelemetryError:
@@ -99,10 +103,13 @@ def _exclusive(telemetry: Telemetry) -> list[Flag]:
     return [] if found.proven else [Flag(code="exclusivity-unverified", detail=found.detail)]
 
 
-def _attempt(job: Job, around: Surroundings, telemetry: Telemetry, began: float) -> Outcome:
+def _attempt(
+    job: Job, around: Surroundings, telemetry: Telemetry, seen: Seen, began: float
+) -> Outcome:
     with around.ours():
         alone = _exclusive(telemetry)
         settings.declare(job.cell.device)
+        seen["software"] = {**settings.software(job.cell.device)}
         bench = open_bench(job, around, telemetry)
         batches = passes.choose(bench)
         plain = _warmed(bench, batches.timed[0])
@@ -113,7 +120,7 @@ def _attempt(job: Job, around: Surroundings, telemetry: Telemetry, began: float)
     fingerprint = bench.family.fingerprint(bench.model)
     context = Context(seed=job.cell.seed, calibration=lambda: calibration(bench))
     before = baseline(job.cell.device, telemetry)
-    with _closing(context), ExitStack() as stack:
+    with _closing(context), _unaided(job.cell.mode), ExitStack() as stack:
         begun = time.perf_counter()
         with stage("raise-in-prepare"):
             predict = method.prepare(bench.model, context)
@@ -123,7 +130,7 @@ def _attempt(job: Job, around: Surroundings, telemetry: Telemetry, began: float)
             arm = stack.enter_context(_in_mode(bench, predict, batches))
         around.check()
         outcome, reference = _measure(bench, predict, arm, batches, plain, before)
-        near = _near(outcome, plain, reference)
+        near = _near(outcome, plain, reference, job.cell.mode)
     flags = alone + outcome.flags + _slowed(near, plain, reference)
     _restored(bench, fingerprint, reference, plain.probe)
     around.close()
@@ -133,13 +140,7 @@ def _attempt(job: Job, around: Surroundings, telemetry: Telemetry, began: float)
         wall_s=time.perf_counter() - began,
         compile_s=arm.compile_s,
     )
-    return outcome.model_copy(
-        update={
-            "costs": costs,
-            "flags": flags + around.moved(),
-            "software": settings.software(job.cell.device),
-        }
-    )
+    return outcome.model_copy(update={"costs": costs, "flags": flags + around.moved()})
 
 
 def _in_mode(
@@ -148,6 +149,26 @@ def _in_mode(
     """One arm as the cell's mode executes it; both compile into the run's own folder."""
     cell, folder = bench.job.cell, bench.around.folder / COMPILED
     return executed(predict, batches.timed, cell.mode, cell.device, cache=folder)
+
+
+@contextmanager
+def _unaided(mode: Mode) -> Iterator[None]:
+    """Raise where a method compiled or captured something that is no part of the mode."""
+    with compiling.unasked(mode) as found:
+        yield
+        if found():
+            raise Ended("invalid", "compiled-itself", ", ".join(found()))
+
+
+@contextmanager
+def _beside(bench: Bench, reference: Any, batches: passes.Batches) -> Iterator[Executed]:
+    """The reference in the cell's mode; that it cannot be is not laid at the method's door."""
+    with ExitStack() as stack:
+        try:
+            arm = stack.enter_context(_in_mode(bench, reference, batches))
+        except Unsupported as error:
+            raise Ended("unsupported", "reference-impossible", str(error)) from None
+        yield arm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +186,17 @@ def _warmed(bench: Bench, probe: Any) -> _Plain:
     return _Plain(probe=probe, output=output, seconds=median(passes.seconds(bench.model, probe)))
 
 
-def _near(outcome: Outcome, plain: _Plain, reference: Any) -> list[float]:
-    """Seconds of the reference right before the method is undone, if it was slow in timing."""
+def _near(outcome: Outcome, plain: _Plain, reference: Any, mode: Mode) -> list[float]:
+    """Seconds of the reference right before the method is undone, if it was slow in timing.
+
+    In a mode that is not that of the model's first calls, timing tells nothing beside them.
+    """
     assert isinstance(outcome.timing, Timing)
     timed = sorted(pair.reference_ns for pair in outcome.timing.pairs)
-    if timed[len(timed) // 10] * 1e-9 <= SLOWED * plain.seconds:
+    if mode == "eager" and timed[len(timed) // 10] * 1e-9 <= SLOWED * plain.seconds:
         return []
-    return passes.seconds(reference, plain.probe)
+    near = passes.seconds(reference, plain.probe)
+    return near if mode == "eager" or min(near) > SLOWED * plain.seconds else []
 
 
 def _slowed(near: list[float], plain: _Plain, reference: Any) -> list[Flag]:
@@ -208,7 +233,8 @@ def _measure(
 ) -> tuple[Outcome, Any]:
     """Every pass while the method is in place; also the reference model.
 
-    What costs is measured in the cell's mode; what is only looked at is called plainly.
+    What costs is measured in the cell's mode, and what was timed is looked at for kept answers;
+    what is only looked at is called plainly.
     """
     family, around, probe = bench.family, bench.around, batches.timed[0]
     predict = called(predict, "raise-in-predict", around)
@@ -226,17 +252,16 @@ def _measure(
     untouched = called(reference, "raise-in-harness", around)
     if not torch.equal(untouched(plain.probe), plain.output):
         raise Ended("invalid", "reference-changed")
-    with stage("raise-in-harness"), _in_mode(bench, reference, batches) as other:
+    with stage("raise-in-harness"), _beside(bench, reference, batches) as other:
         beside = called(other.predict, "raise-in-harness", around)
         timing, answers = passes.latency(bench, timed, beside, batches.timed)
-        energy = passes.energy(bench, timed, beside, batches.timed, timing)
+        energy = passes.energy(bench, timed, beside, batches.timed, timing, answers)
     if not close(family.validate(Careful(timed, around)(probe), probe, bench.model), output):
         raise Ended("invalid", "not-deterministic")
     if arm.recompiles():
         raise Ended("invalid", "recompiled", f"{arm.recompiles()} times after warm-up")
-    careful = Careful(predict, around)
-    fresh = passes.check_fresh(predict, batches)
-    passes.check_input(careful, untouched, probe)
+    fresh = passes.check_fresh(timed, batches)
+    passes.check_input(Careful(timed, around), untouched, probe)
     work, counted = passes.count_work(bench, predict, reference)
     with around.threads(max(1, environment.cores() // 2)):
         quality, flips = passes.judge(

@@ -4,14 +4,17 @@ Binary segmentation: the best split in two is looked for, and if a series withou
 rarely show one as good, both sides are searched in turn. How good a split is, is the share of the
 variance that it explains; for the best of all splits the level of chance is found by simulation
 once for each length (the maximum of two-sample t statistics, Worsley 1979). It is asked of the
-logarithms, far ones drawn in, which finds a large shift in few values, and of their ranks, which
-finds a small one among outliers; either may find it, each at half the level.
+logarithms, winsorised, which finds a large shift in few values, and of their ranks, which finds a
+small one among outliers; either may find it, each at half the level. Only then are neighbours
+joined whose levels hardly differ: the two sides of one split may do so where a level that went
+comes back.
 
 In a series without a change, of independent values, any is found with probability ``LEVEL`` at most
 where they are lognormal, and twice that under skewed and heavy-tailed laws, a Cauchy law among
-them. Of a machine that flips between two states, ten values are needed for that; of fewer, three in
-a row of either state pass for epochs in 4 % of series. A slow drift is cut into epochs too, since
-its ends do not compare.
+them. Not so for a machine that flips between two states: of six values, three of either state in a
+row pass for epochs. A slow drift is cut into epochs too, since its ends do not compare. A level
+that soon goes back is found in longer series than one that stays, since one split explains less of
+it: of 15, 10 and 15 values no split is beyond chance, of 40, 20 and 40 one is.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ from tokonomy.errors import BadParameter
 Floats = NDArray[np.float64]
 
 LEVEL = 0.01
-"""Share of unchanged series in which a change is found, at most."""
+"""Share of unchanged series in which a change is found, at most; who looks at several asks less of
+each."""
 
 LEAST_VALUES = 3
 """Values on either side of a change: with fewer, one odd value begins an epoch."""
@@ -41,11 +45,12 @@ to find a difference of 2 %."""
 NORMAL_QUARTILE = 0.6744897501960817
 
 REACH = 4.0
-"""Standard deviations, told from the median distance to the median, to which far values are drawn
-in: few normal values are further, and one that is must not explain the whole variance."""
+"""Standard deviations, told from the median distance to the median, at which values are winsorised:
+few normal values are further, and one that is must not explain the whole variance."""
 
 DRAWS = 20_000
-"""Simulated series: each half of the level then rests on 100 of them."""
+"""Simulated series: half of ``LEVEL`` then rests on 100 of them, and a tenth of it on 10. Below
+2/``DRAWS`` the level stays there."""
 
 _AT_ONCE = 1_000_000  # numbers drawn together, to bound memory
 
@@ -65,52 +70,72 @@ class Epoch:
     level: float
 
 
-def epochs(values: ArrayLike, *, least_shift: float = LEAST_SHIFT) -> list[Epoch]:
+def epochs(
+    values: ArrayLike, *, least_shift: float = LEAST_SHIFT, level: float = LEVEL
+) -> list[Epoch]:
     """Epochs of a series, oldest first, which cover it without a gap; none of no values.
 
     Args:
         values: In order of time, shape [n], above 0.
         least_shift: Relative shift of the median between neighbours below which they are one.
+        level: Share of unchanged series in which any is found, ``LEVEL`` at most.
     """
     series = np.asarray(values, dtype=np.float64)
     if series.ndim != 1 or not np.isfinite(series).all() or not (series > 0).all():
         raise BadParameter("epochs: expected a list of finite numbers above 0")
+    if not 0 < level <= LEVEL:
+        raise BadParameter(f"epochs: expected a level above 0 and at most {LEVEL}; got {level}")
     if series.size == 0:
         return []
-    edges = [0, *_cuts(np.log(series), math.log1p(least_shift)), series.size]
+    logs = np.log(series)
+    edges = _joined(logs, [0, *_cuts(logs, level), series.size], math.log1p(least_shift))
     return [
         Epoch(start=start, end=end, level=float(np.median(series[start:end])))
         for start, end in pairwise(edges)
     ]
 
 
-def numbers(values: ArrayLike, *, least_shift: float = LEAST_SHIFT) -> list[int]:
+def numbers(
+    values: ArrayLike, *, least_shift: float = LEAST_SHIFT, level: float = LEVEL
+) -> list[int]:
     """The epoch of each value, counted from 0."""
-    found = epochs(values, least_shift=least_shift)
+    found = epochs(values, least_shift=least_shift, level=level)
     return [at for at, epoch in enumerate(found) for _ in range(epoch.start, epoch.end)]
 
 
-def _cuts(logs: Floats, least: float) -> list[int]:
-    """Places at which epochs begin, but for the first."""
-    at = change(logs)
-    if at is None or abs(float(np.median(logs[at:]) - np.median(logs[:at]))) < least:
+def _cuts(logs: Floats, level: float) -> list[int]:
+    """Places at which something changed beyond chance, in order."""
+    at = change(logs, level)
+    if at is None:
         return []
-    later = [at + place for place in _cuts(logs[at:], least)]
-    return [*_cuts(logs[:at], least), at, *later]
+    return [*_cuts(logs[:at], level), at, *(at + place for place in _cuts(logs[at:], level))]
 
 
-def change(values: Floats) -> int | None:
+def _joined(logs: Floats, edges: list[int], least: float) -> list[int]:
+    """Edges without those between neighbours whose medians are nearer than ``least``."""
+    while len(edges) > 2:
+        middles = [float(np.median(logs[start:end])) for start, end in pairwise(edges)]
+        shifts = [abs(after - before) for before, after in pairwise(middles)]
+        if min(shifts) >= least:
+            break
+        nearest = 1 + shifts.index(min(shifts))
+        edges = [*edges[:nearest], *edges[nearest + 1 :]]
+    return edges
+
+
+def change(values: Floats, level: float = LEVEL) -> int | None:
     """Where the second of two parts begins; None where no split is beyond chance.
 
     Args:
         values: In order of time, shape [n].
+        level: Of chance, ``LEVEL`` at most.
     """
     if values.size < 2 * LEAST_VALUES:
         return None
-    both = (drawn_in(values[None])[0], ranks(values))
-    for scores, limit in zip(both, limits(values.size), strict=True):
+    both = (winsorised(values[None])[0], ranks(values))
+    for scores, critical in zip(both, critical_values(values.size, level), strict=True):
         best, at = split(scores[None])
-        if best[0] > limit:
+        if best[0] > critical:
             return int(at[0])
     return None
 
@@ -134,7 +159,7 @@ def split(series: Floats) -> tuple[Floats, NDArray[np.intp]]:
     return share, left[best]
 
 
-def drawn_in(series: Floats) -> Floats:
+def winsorised(series: Floats) -> Floats:
     """Series, one a row, with values beyond ``REACH`` moved there; none where most are equal."""
     middle = np.median(series, axis=1, keepdims=True)
     deviation = np.median(np.abs(series - middle), axis=1, keepdims=True) / NORMAL_QUARTILE
@@ -149,21 +174,26 @@ def ranks(values: Floats) -> Floats:
     return (first + last - 1) / 2
 
 
-@lru_cache(maxsize=64)
-def limits(n: int) -> tuple[float, float]:
-    """What the best split of ``n`` unchanged values explains, and of their ranks, by chance.
+def critical_values(n: int, level: float = LEVEL) -> tuple[float, float]:
+    """What the best split of ``n`` unchanged values explains by chance, and that of their ranks.
 
-    Each is passed in half of ``LEVEL`` of simulated series: normal ones, and all orders alike.
+    Each is passed in half of ``level`` of simulated series: normal ones, and all orders alike.
     """
+    plain, ranked = _best_by_chance(n)
+    place = int(level / 2 * (DRAWS - 1))
+    return float(plain[place]), float(ranked[place])
+
+
+@lru_cache(maxsize=64)
+def _best_by_chance(n: int) -> tuple[Floats, Floats]:
+    """The greatest shares in ``DRAWS`` simulated series, as many as ``LEVEL`` needs, descending."""
     rng = np.random.default_rng(n)
     rows = max(1, _AT_ONCE // n)
     plain, ranked = [], []
     for start in range(0, DRAWS, rows):
         series = rng.standard_normal((min(rows, DRAWS - start), n))
-        plain.append(split(drawn_in(series))[0])
+        plain.append(split(winsorised(series))[0])
         ranked.append(split(series.argsort(axis=1).astype(np.float64))[0])
-    high = 1 - LEVEL / 2
-    return (
-        float(np.quantile(np.concatenate(plain), high, method="higher")),
-        float(np.quantile(np.concatenate(ranked), high, method="higher")),
-    )
+    kept = int(LEVEL / 2 * DRAWS) + 1
+    highest = [np.sort(np.concatenate(each))[::-1][:kept].copy() for each in (plain, ranked)]
+    return highest[0], highest[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CONFIDENCE = 0.95
 Z = 1.959963984540054
 """Two-sided 95 % point of the normal distribution."""
 

@@ -4,7 +4,8 @@ Of independent values each lies above the true median with probability one half,
 binomial, and two order statistics enclose the median with a known probability whatever the law of
 the values. Between the two probabilities next to the one wanted the ends are interpolated after
 Hettmansperger and Sheather (1986). Where neighbours are alike, the count of signs spreads further
-than a binomial one, and the interval is widened by as much.
+than a binomial one, and the interval is widened by as much; where that asks for more values than
+there are, there is none.
 """
 
 from __future__ import annotations
@@ -23,22 +24,25 @@ ALIKE_Z = 1.6448536269514722
 """The signs of neighbours count as alike beyond this many standard errors: 5 % of quiet series."""
 
 LAGS = 400
-"""Lags over which likeness is added up; at the strongest that is believed, the rest is 1 %."""
+"""Lags over which correlations add up; at the strongest that is believed, the rest is 1 %."""
 
 STRONGEST = 0.99
 """Strongest correlation of neighbours that is believed; more would ask for more than LAGS."""
 
 
-def interval(values: Floats, level: float) -> tuple[float, float]:
-    """Ends of the interval of the median; from least to greatest where the level asks for more.
+def interval(values: Floats, level: float) -> tuple[float, float] | None:
+    """Ends of the interval of the median; None where the level asks for more than the values hold.
 
     Args:
         values: In order of time, shape [n], n > 0.
         level: Of confidence, between 0 and 1.
     """
-    z = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(likeness(values))
+    z = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance_inflation(values))
+    found = _place(values.size, NormalDist().cdf(-z))
+    if found is None:
+        return None
+    place, part = found
     ordered = np.sort(values)
-    place, part = _place(values.size, NormalDist().cdf(-z))
     low = _between(ordered, place, part)
     return low, -_between(-ordered[::-1], place, part)
 
@@ -47,18 +51,21 @@ def _between(ordered: Floats, place: int, part: float) -> float:
     return float((1 - part) * ordered[place] + part * ordered[min(place + 1, ordered.size - 1)])
 
 
-def _place(n: int, tail: float) -> tuple[int, float]:
-    """Which order statistic ends the interval, counted from 0, and how far on towards the next."""
+def _place(n: int, tail: float) -> tuple[int, float] | None:
+    """Which order statistic ends the interval, counted from 0, and how far on towards the next.
+
+    None where even the least value leaves out more than the tail.
+    """
     below = cdf(n, 0.5)
     count = int(np.searchsorted(below, tail, side="right"))
     if count == 0:
-        return 0, 0.0
+        return None
     step = (tail - below[count - 1]) / (below[count] - below[count - 1])
     return count - 1, float((n - count) * step / (count + (n - 2 * count) * step))
 
 
-def likeness(values: Floats) -> float:
-    """How much further the count of signs spreads than that of independent values: 1 or more.
+def variance_inflation(values: Floats) -> float:
+    """Variance of the count of signs over that of independent values: 1 or more.
 
     Signs are those of the distance from the median. The correlation of neighbouring signs, less
     its bias of -1/n, is believed where it is beyond chance. It is taken for that of a Gaussian

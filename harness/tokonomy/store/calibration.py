@@ -16,6 +16,11 @@ from tokonomy.store.record import Harness, Machine, Parameters, Part, Text, Utc
 SUITE = "calibration"
 """Suite of the runs behind one that is measured; they are no results."""
 
+UNPROMISED = "nothing promised"
+"""In the setting of findings that show where the interval fails."""
+
+_PLAIN = ("planted-ratio", "epoch", "energy-error-of-bound")  # unit 1, and no share
+
 Amount = Annotated[float, Field(gt=-1e18, lt=1e18)]
 
 
@@ -40,6 +45,11 @@ class Finding(Part):
     n: Annotated[int, Field(ge=1, lt=2**53)]
     least: Amount | None = None
     most: Amount | None = None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the figure is a share, which reads best as per cent."""
+        return self.unit == "1" and self.name not in _PLAIN
 
     @property
     def met(self) -> bool | None:

@@ -35,7 +35,7 @@ from tokonomy.store.record import (
     Work,
 )
 
-DERIVATION = 3
+DERIVATION = 4
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (

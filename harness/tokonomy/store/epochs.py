@@ -1,9 +1,11 @@
 """Epochs: spans of time in which a device class did the same work at the same speed.
 
 Every run of the reference is a sentinel: the unmodified model, timed on data and weights that do
-not change. Where its latency shifts for good, between one sitting and the next, a new epoch begins,
-whatever the cause: another kernel, another driver, a lower clock, a busier neighbour. Ratios taken
-within one run survive that; figures of two runs across it are not compared without saying so.
+not change. Where its latency shifts beyond chance, between one sitting and the next, a new epoch
+begins, whatever the cause: another kernel, another driver, a lower clock, a busier neighbour.
+Chance is what independent sittings of a machine that does not change would show; one that wanders
+has shifts too. Ratios taken within one run survive that; figures of two runs across it are not
+compared without saying so.
 
 Pure over records; nothing is stored.
 """
@@ -74,13 +76,15 @@ def sentinel(record: Record) -> Sentinel | None:
 def starts(sentinels: Iterable[Sentinel]) -> list[str]:
     """When a new epoch began, oldest first, from sentinels of one device class.
 
-    Each shift of a sentinel lies between two of its sittings. Shifts of several sentinels that may
-    be one and the same are one: the fewest moments are taken that lie within them all.
+    Each shift of a sentinel lies between two of its sittings. The level of chance is shared by all
+    sentinels, so that more of them do not bring more shifts that are none. Shifts of several that
+    may be one and the same are one: the fewest moments are taken that lie within them all.
     """
     series: dict[tuple[object, ...], list[Sentinel]] = {}
     for each in sorted(sentinels, key=lambda each: each.started):
         series.setdefault(each.work, []).append(each)
-    spans = [span for runs in series.values() for span in _shifts(_sittings(runs))]
+    level = changes.LEVEL / max(1, len(series))
+    spans = [span for runs in series.values() for span in _shifts(_sittings(runs), level)]
     found: list[str] = []
     for last, first in sorted(spans, key=lambda span: span[1]):
         if not found or last >= found[-1]:
@@ -124,7 +128,7 @@ def across(first: Record, second: Record, begun: Mapping[str, Sequence[str]]) ->
     passed = moments[min(ours, theirs) - 1 : max(ours, theirs) - 1]
     return (
         f"across epochs: the first run is of epoch {ours}, the second of epoch {theirs} "
-        f"of {device}; the reference's own latency shifted at {', '.join(passed)}"
+        f"of {device}; the reference's own latency shifted beyond chance at {', '.join(passed)}"
     )
 
 
@@ -147,9 +151,9 @@ def _time(each: Sentinel) -> datetime:
     return datetime.fromisoformat(each.started)
 
 
-def _shifts(sittings: Sequence[Sitting]) -> list[tuple[str, str]]:
+def _shifts(sittings: Sequence[Sitting], level: float) -> list[tuple[str, str]]:
     """Between which moments a sentinel's latency shifted: the last before and the first after."""
-    numbers = changes.numbers([each.latency_ns for each in sittings])
+    numbers = changes.numbers([each.latency_ns for each in sittings], level=level)
     return [
         (before.last, after.first)
         for (before, old), (after, new) in pairwise(zip(sittings, numbers, strict=True))

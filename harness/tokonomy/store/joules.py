@@ -1,7 +1,7 @@
 """Energy figures from the windows of a record.
 
-Intervals are over windows, which are independent measurements: what one window's counter leaves
-open is small beside it and is told apart, as ``energy_bound``.
+Intervals are over windows, which are independent measurements. What the counter leaves open in a
+window is told apart, as ``energy_bound``; where that is much, there are no joules.
 """
 
 from __future__ import annotations
@@ -23,11 +23,25 @@ ENERGY = (
     "energy_bound",
     "energy_residual",
 )
+JOULES = ENERGY[:4]
+ARMS: tuple[Arm, ...] = ("method", "reference")
 _J = 1e-6  # joules in a microjoule
+
+BOUND_MOST = 0.1
+"""Joules are withheld where either arm's windows leave more open than this on average: the error of
+their mean may be as large, and is in no interval. The shortest windows are 20 ticks, of which both
+ends together leave a tenth open if nothing is known of where in a tick they lie."""
 
 
 def joules(energy: Energy) -> Iterator[Metric]:
     """Every figure of ``ENERGY``, in its order; joules and watts say of what they are."""
+    found = {metric.name: metric for metric in _figures(energy)}
+    if any(_bound(of(energy, arm)) > BOUND_MOST for arm in ARMS):
+        found |= {name: absent(name, "bound-too-wide") for name in JOULES}
+    return iter(found.values())
+
+
+def _figures(energy: Energy) -> Iterator[Metric]:
     method, reference = of(energy, "method"), of(energy, "reference")
     size, whose = energy.batch_size, energy.boundary
     for name, trials in (("energy_j", method), ("reference_energy_j", reference)):
@@ -53,6 +67,11 @@ def each_uj(trials: Sequence[Trial]) -> list[float]:
     return [trial.energy_uj / trial.calls for trial in trials]
 
 
+def _bound(trials: Sequence[Trial]) -> float:
+    """Mean over windows of what the counter leaves open, which bounds the error of their mean."""
+    return sum(trial.bound for trial in trials) / max(1, len(trials))
+
+
 def residual(energy: Energy) -> float | None:
     """Integrated power over the counter, minus 1, over every window that has both."""
     both = [(t.integrated_uj, t.energy_uj) for t in energy.trials if t.integrated_uj is not None]
@@ -75,7 +94,10 @@ def _ratio(method: Sequence[Trial], reference: Sequence[Trial]) -> Estimate:
 
 
 def _net(energy: Energy, method: Sequence[Trial]) -> Metric:
-    """Energy above what the idle device takes in the same time."""
+    """Energy above what the idle device takes in the same time.
+
+    Idle power may have been anywhere between before and after; the interval is wider by that.
+    """
     idle_w = []
     for idle in (energy.idle_before, energy.idle_after):
         if isinstance(idle, Missing):
@@ -84,10 +106,12 @@ def _net(energy: Energy, method: Sequence[Trial]) -> Metric:
     mean_w = sum(idle_w) / len(idle_w)
     above = [(t.energy_uj - mean_w * t.span_ns * 1e-3) / t.calls for t in method]
     found = mean(above)
+    open_w = abs(idle_w[0] - idle_w[1]) / 2
+    open_uj = open_w * 1e-3 * sum(t.span_ns / t.calls for t in method) / max(1, len(method))
     if found.value is not None and found.value <= 0:
         return absent("energy_net_j", "idle-above-work")
-    if found.low is not None:
-        found = replace(found, low=max(0.0, found.low))
+    if found.low is not None and found.high is not None:
+        found = replace(found, low=max(0.0, found.low - open_uj), high=found.high + open_uj)
     return estimated("energy_net_j", found, _J / energy.batch_size)
 
 

@@ -171,8 +171,9 @@ METRICS: dict[str, Meaning] = {
         "1",
         None,
         "ABBA blocks",
-        "Lag-1 autocorrelation of the blocks' log ratios; above 0 the ratio's interval is "
-        "too narrow, below too wide. Marked autocorrelated beyond what 1 % of quiet series show.",
+        "Lag-1 autocorrelation of the blocks' log ratios; where signs of neighbours agree beyond "
+        "chance, the ratio's interval is widened. Marked autocorrelated beyond what 1 % of quiet "
+        "series show.",
     ),
     "latency_separation": _row(
         "Two-mode separation",
@@ -187,15 +188,15 @@ METRICS: dict[str, Meaning] = {
         "ms",
         "lower",
         "calls",
-        "Time of one call between two events on the device itself.",
+        "Time of one call between two events on the device itself, all its work queued beforehand.",
     ),
     "launch_gap_ms": _row(
         "Launch gap",
         "ms",
         "lower",
         "calls",
-        "Median of a call's end-to-end time less the time between its events on the device; the "
-        "least that launching costs, since the events span gaps between kernels too.",
+        "Median of a call's end-to-end time less the time that its work takes on the device when "
+        "all of it is queued beforehand: what launching costs.",
     ),
     "pairs_spoiled": _row(
         "Spoiled pairs",
@@ -301,7 +302,7 @@ METRICS: dict[str, Meaning] = {
         "lower",
         "windows",
         "Energy per sample minus what the idle device takes in that time, model loaded; idle is "
-        "the mean of before and after.",
+        "the mean of before and after, and half their difference widens the interval.",
     ),
     "power_w": _row(
         "Power", "W", None, "windows", "Mean over the method's windows: joules over seconds."

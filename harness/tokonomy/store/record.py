@@ -234,10 +234,10 @@ class Spoiled(Part):
 class Timing(Part):
     """Latency of one call, method against reference, in ABBA blocks.
 
-    ``half_width`` is that of the 95 % interval of the median pair ratio, relative to it, when
-    sampling stopped. ``device_ns`` holds, by arm and in the order of ``pairs``, the time between
-    two events on the device around each call; empty where the device has none. What is missing
-    from the end-to-end time there is launch overhead.
+    ``half_width`` is that of the 95 % interval of the latency ratio, relative to it, when
+    sampling stopped. ``device_ns`` holds, by arm and in the order of ``pairs``, what each call
+    takes on the device when it is made again with all its work queued beforehand; empty where the
+    device has no events. What the end-to-end time has beyond it is the cost of launching.
     """
 
     clock: Text
@@ -313,7 +313,8 @@ class Trial(Part):
         calls: Calls between the two ticks, the first and the last counted by their share.
         span_ns: Time between the two ticks.
         energy_uj: Difference of the counter, microjoules.
-        ticks: Ticks of the counter in between, the last included.
+        ticks: Ticks of the counter in between, the last included; those that went by between two
+            readings are told by its period.
         bound: Largest relative error of energy per call that the counter's steps, the time of
             reading it and the shares of calls leave open.
         integrated_uj: Integral of instantaneous power over the same time; null without that field.

@@ -32,8 +32,11 @@ CARD = MethodCard(
         "The true latency ratio is 1 + extra in every call: the model's own call is timed inside "
         "it, and the wait is made as long as that share of it. Reading the clock and leaving the "
         "wait add less than a microsecond.",
-        "On a GPU the call waits for the device before the clock is read and then keeps the host "
-        "busy, so the time added is end-to-end and none of it is work of the device.",
+        "On a GPU the call synchronises with the device once more than the model's own does, "
+        "before the clock is read, and then keeps the host busy: the time added is end-to-end, "
+        "that synchronisation comes on top of the share, and none of it is work of the device.",
+        "It is a wait in proportion to the call, without noise of its own, and so the easiest "
+        "slow-down to find: a method's varies with inputs, shapes and caches.",
     ),
     sweep=({"extra": 0.01}, {"extra": 0.02}, {"extra": 0.05}),
 )

@@ -37,8 +37,8 @@ _NO_QUALITY = (
     "costs are measured, and there is no front."
 )
 _COSTS = (
-    "A dagger beside an interval says that timing stopped at the suite's cap before the interval "
-    "was as narrow as asked: unconverged, and as wide as it says.",
+    "A dagger beside an interval says that it is unconverged: timing stopped at the suite's cap "
+    "before it was as narrow as asked, or as computed now it is wider than that, or withheld.",
     "Memory is the rise of the process's high-water mark over its size with the model loaded. "
     "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method.",
 )

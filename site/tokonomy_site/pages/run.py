@@ -148,6 +148,8 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
     for flag in record.flags:
         detail = f" {clean(flag.detail)}" if flag.detail else ""
         yield Note(text=f"{flag.code}: {explained(flag.code)}{detail}")
+    if "unconverged" in set(run.flags) - {flag.code for flag in record.flags}:
+        yield Note(text=f"unconverged: {explained('unconverged')}")
     for warning in dict.fromkeys(map(_warning, run.figures.values())):
         if warning:
             yield Note(text=warning)

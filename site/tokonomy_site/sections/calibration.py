@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tokonomy.store.calibration import Calibration, Finding
+from tokonomy.store.calibration import UNPROMISED, Calibration, Finding
+from tokonomy.store.scripted import scripted_name
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import percent, ratio, significant
 from tokonomy_site.snapshot import run_path
-from tokonomy_site.standing import simulated_device
 from tokonomy_site.tables import Cell, Column, Line, Table
 from tokonomy_site.words import plural
 
@@ -30,6 +30,7 @@ TITLES = {
     "autocorrelation-flagged": "Sessions flagged as autocorrelated",
     "pairs": "Pairs that a session took",
     "memory-error": "Memory measured minus memory planted",
+    "memory-within-slip": "Sessions whose memory is off by no more than is asked of the median",
     "energy-within-bound": "Windows of energy off by no more than their stated bound",
     "energy-error-of-bound": "Largest error of a window over its stated bound",
     "sentinel-latency": "Latency of a sentinel",
@@ -37,7 +38,21 @@ TITLES = {
 }
 """What a finding is, by name; one that is not here goes by its name."""
 
-_PLAIN = frozenset({"planted-ratio", "epoch", "energy-error-of-bound"})  # unit 1, and no share
+NOTES = {
+    "tuned on": "Noise models are marked by whether the interval's level and the stopping rule "
+    "were chosen by looking at them (tuned on) or not (held out). Where both arms meet the same "
+    "noise, the coin that orders a block makes coverage exact by design for a fixed number of "
+    "blocks, and linear drift and a cost of going first cancel in each; there it is stopping and "
+    "widening that are tested. Noise of one arm alone tests the interval itself.",
+    UNPROMISED: "Findings of which nothing is promised show where the interval fails: the ratio "
+    "itself wanders, or differs by session, and one session sees a part of it only. Wandering "
+    "from block to block is what the flag for autocorrelation is for, and how often it was raised "
+    "stands beside it; what stays the same all through a session is flagged by nothing, and only "
+    "several sessions show it.",
+    "planted slow-down": "The planted slow-down is a wait in proportion to each call, without "
+    "noise of its own: the easiest of its size to find.",
+}
+"""What a reader must know of findings in whose setting this stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +71,7 @@ class Shown:
         title: Begins with "Simulated" or "Measured".
         simulated: Whether nothing in it was measured.
         lead: How much was asked and met, in a sentence.
+        notes: What else a reader must know of its findings.
         summary: A row for each kind of finding.
         table: Every finding.
         facts: When, with what, how it was called.
@@ -67,6 +83,7 @@ class Shown:
     title: str
     simulated: bool
     lead: str
+    notes: tuple[str, ...]
     summary: Table
     table: Table
     facts: tuple[tuple[str, str], ...]
@@ -90,7 +107,7 @@ def shown(records: Mapping[str, Calibration], present: Iterable[str]) -> list[Sh
 
 def _shown(path: str, record: Calibration, here: frozenset[str]) -> Shown:
     device = record.device_class or "a device that is not named"
-    simulated = record.kind == "simulated" or simulated_device(device)
+    simulated = record.kind == "simulated" or scripted_name(device)
     where = f" on {clean(device)}" if record.kind == "measured" else ""
     title = f"{'Simulated' if simulated else 'Measured'}{where}, {record.made[:10]}"
     known = [run for run in record.runs if run in here]
@@ -98,6 +115,7 @@ def _shown(path: str, record: Calibration, here: frozenset[str]) -> Shown:
         title=title,
         simulated=simulated,
         lead=_lead(record.findings, simulated),
+        notes=tuple(_notes(record)),
         summary=_summary(record.findings, title),
         table=_table(record.findings, title),
         facts=tuple(_facts(record)),
@@ -112,6 +130,15 @@ def _lead(findings: Sequence[Finding], simulated: bool) -> str:
     kind = "Nothing here was measured on a machine. "
     asked = f"Of {plural(len(met), 'figure')} with a target, {sum(met)} met it."
     return (kind if simulated else "") + (asked if met else "No figure of it has a target.")
+
+
+def _notes(record: Calibration) -> Iterator[str]:
+    settings = {finding.setting for finding in record.findings}
+    for part, note in NOTES.items():
+        if any(part in setting for setting in settings):
+            yield note
+    if record.kind == "simulated" and not any("real sessions" in setting for setting in settings):
+        yield "No noise here was fitted to real sessions, so how it is under such noise is not told."
 
 
 def _runs(every: Sequence[str], known: Sequence[str]) -> str:
@@ -138,8 +165,10 @@ def write(value: float, finding: Finding) -> str:
     >>> write(40, found)
     '40.0 pairs'
     """
+    if finding.is_share:
+        return f"{percent(value)} %"
     if finding.unit == "1":
-        return ratio(value) if finding.name in _PLAIN else f"{percent(value)} %"
+        return ratio(value)
     if finding.unit == "B":
         return f"{significant(value / 2**10)} KiB"
     return f"{significant(value)} {clean(finding.unit)}"

@@ -328,9 +328,57 @@ def cheat_when_counted(model: VisionModel, context: Context) -> Predict:
 
 
 @act
+def cheat_when_metered(model: VisionModel, context: Context) -> Predict:
+    """An answer from before, as soon as another thread is there."""
+    kept: list[Tensor] = []
+    threads = threading.active_count()
+
+    def predict(batch: Batch) -> Tensor:
+        if threading.active_count() > threads:
+            return -kept[0]
+        kept[:] = [model(batch)]
+        return kept[0].clone()
+
+    return predict
+
+
+@act
 def change_kernel(model: VisionModel, context: Context) -> Predict:
     torch.backends.cuda.enable_flash_sdp(False)
     return model
+
+
+@act
+def switch_inside(model: VisionModel, context: Context) -> Predict:
+    """Take a shortcut in arithmetic, and put everything back."""
+
+    def predict(batch: Batch) -> Tensor:
+        torch.backends.cuda.matmul.allow_tf32 = True
+        try:
+            return model(batch)
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = False
+
+    return predict
+
+
+@act
+def mix_settings(model: VisionModel, context: Context) -> Predict:
+    """Set the same thing in another way, after which torch refuses to tell."""
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    return model
+
+
+@act
+def compile_itself(model: VisionModel, context: Context) -> Predict:
+    return torch.compile(lambda batch: model(batch), backend="eager")
+
+
+@act
+def remember_compiled(model: VisionModel, context: Context) -> Predict:
+    """Keep answers, but not where anybody calls it as it was written."""
+    look_up = torch._dynamo.disable(remember(model, context))
+    return lambda batch: look_up(batch) if torch.compiler.is_compiling() else model(batch)
 
 
 @act
