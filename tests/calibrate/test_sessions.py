@@ -177,7 +177,9 @@ def test_sessions_that_were_made_again_are_visible(asked: Sessions, tmp_path: Pa
 
 def session(job: Job, attempt: int) -> Record:
     """A record of a session, later by so many days."""
-    document = make_record(method="reference", seed=attempt, attempt=attempt).model_dump()
+    samples = job.cell.task.samples
+    record = make_record(method="reference", seed=attempt, attempt=attempt, samples=samples)
+    document = record.model_dump()
     return Record.model_validate(document | {"cell": job.cell.model_dump()})
 
 

@@ -161,7 +161,7 @@ def sleeps(seconds: float) -> Callable[[Any], None]:
     return predict
 
 
-PLAN = EnergyPlan(trials=5, window_s=0.1, min_ticks=20, idle_s=0.1, settle_s=0.06)
+PLAN = EnergyPlan(trials=5, window_s=0.15, min_ticks=20, idle_s=0.1, settle_s=0.06)
 
 
 def unseen(arm: str, index: int, output: Any) -> None:

@@ -174,10 +174,7 @@ def test_a_weight_is_known_through_any_view_of_it(model: VisionModel) -> None:
 
 def test_steady_counting_stops_early_and_unsteady_goes_on(model: VisionModel) -> None:
     def sometimes(batch: Batch) -> Tensor:
-        if batch.ids.item() % 3:
-            return model(batch)
-        with model.coarse((2, 2)) as coarse:
-            return coarse(batch)
+        return model(batch) if batch.ids.item() % 3 else model.coarse((2, 2))(batch)
 
     assert len(counted(model, model, 20).flops) == STEADY_SAMPLES
     assert len(counted(model, sometimes, 20).flops) == 20

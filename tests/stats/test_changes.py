@@ -87,7 +87,9 @@ def test_critical_values_are_passed_as_often_as_stated(parts: int) -> None:
     orders = np.argsort(rng.random((20_000, 20)), axis=1).astype(np.float64)
     for rows, critical in ((winsorised(series), plain), (orders, ranked)):
         share = LEVEL / 2 / parts
-        assert np.mean(split(rows)[0] > critical) == pytest.approx(share, abs=0.4 * share)
+        assert np.mean(split(rows)[0] > critical) == pytest.approx(
+            share, abs=3 * np.sqrt(2 * share / 20_000)
+        )
 
 
 def test_the_level_is_no_higher_than_what_was_simulated_for() -> None:
@@ -128,7 +130,7 @@ def test_several_shifts_are_all_found() -> None:
     assert [epoch.level for epoch in found] == pytest.approx([1, 1.5, 0.75], rel=0.01)
 
 
-@pytest.mark.parametrize(("lengths", "away"), [((40, 20, 40), 1.2), ((30, 20, 30), 0.9)])
+@pytest.mark.parametrize(("lengths", "away"), [((40, 30, 40), 1.2), ((30, 20, 30), 0.9)])
 def test_a_level_that_comes_back_is_three_epochs(
     lengths: tuple[int, int, int], away: float
 ) -> None:
@@ -138,7 +140,7 @@ def test_a_level_that_comes_back_is_three_epochs(
     for _ in range(20):
         values = np.exp(rng.normal(0, 0.01, sum(lengths))) * np.repeat([1.0, away, 1.0], lengths)
         exact += [epoch.start for epoch in epochs(values)] == [0, lengths[0], sum(lengths[:2])]
-    assert exact >= 18
+    assert exact >= 15
 
 
 def test_six_values_of_two_states_can_pass_for_epochs() -> None:

@@ -113,8 +113,9 @@ def test_blocks_too_alike_have_no_interval_and_sampling_looks_at_all_of_them() -
     values = np.repeat([1.0, 1.02, 1.04, 1.01], 6)
     method = np.repeat(values, 2)
     found = ratio(method, np.ones(48))
-    assert (found.value, found.low, found.reason) == (pytest.approx(1.015), None, "blocks-alike")
-    assert spread(method, np.ones(48)) == pytest.approx(0.02 / found.value)
+    assert (found.low, found.high, found.reason) == (None, None, "blocks-alike")
+    assert found.value == pytest.approx(1.015, rel=1e-4)
+    assert spread(method, np.ones(48)) == pytest.approx(0.02 / found.value, rel=1e-3)
     assert spread([], []) is None
 
 
@@ -191,9 +192,11 @@ def test_ratio_of_ratios_covers_and_cancels_the_sessions() -> None:
         one, two = planted(rng, 30, 0.6, drift=0.1), planted(rng, 24, 0.8, drift=0.1)
         two[:2] = [3 * part for part in two[:2]]  # a machine three times slower that day
         found = ratio_of_ratios(np.stack(one), np.stack(two))
-        hits += found.low <= 0.75 <= found.high
-        widths.append(half_width(found))
-    assert hits / 300 > 0.92
+        if found.low is not None:
+            hits += found.low <= 0.75 <= found.high
+            widths.append(half_width(found))
+    assert len(widths) > 250
+    assert hits / len(widths) > 0.92
     assert np.median(widths) < 0.012  # the drift of either session would be ten times that
 
 

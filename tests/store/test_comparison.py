@@ -21,8 +21,8 @@ def test_what_differs_is_named() -> None:
 
 
 def test_quality_and_latency_have_a_direction() -> None:
-    slow = make_record(method="tome", keep=0.9, latency_ratio=0.8, accuracy=0.8)
-    fast = make_record(method="tome", keep=0.5, latency_ratio=0.4, accuracy=0.6)
+    slow = make_record(method="tome", keep=0.9, latency_ratio=0.8, accuracy=0.8, pairs=80)
+    fast = make_record(method="tome", keep=0.5, latency_ratio=0.4, accuracy=0.6, pairs=80)
     found = compare(slow, fast)
     assert found.difference.value == pytest.approx(-0.2, abs=0.05)
     assert found.difference.high < 0

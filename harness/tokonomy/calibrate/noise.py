@@ -187,7 +187,8 @@ def skewed(rng: Generator, blocks: int) -> Noise:
 
 
 def _tails(rng: Generator, blocks: int) -> Floats:
-    return np.log1p(0.02 * rng.lognormal(0, 1, (blocks, CALLS)))
+    share: Floats = 0.02 * rng.lognormal(0, 1, (blocks, CALLS))
+    return np.log1p(share)
 
 
 @cache
@@ -207,7 +208,7 @@ def reacting(change: float) -> Model:
     def draw(rng: Generator, blocks: int) -> Noise:
         slow = _slow(rng, blocks, change)
         calls = 0.25 * slow + rng.normal(0, 0.01, (blocks, CALLS))
-        return Noise(calls, method=0.05 * (slow - 0.5))
+        return Noise(calls, method=np.asarray(0.05 * (slow - 0.5), dtype=np.float64))
 
     return draw
 

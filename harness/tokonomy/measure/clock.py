@@ -122,7 +122,8 @@ class CudaClock:
         call(argument)
         self.end.record()
         self.sync()
-        return max(1, round(self.start.elapsed_time(self.end) * 1e6))
+        elapsed_ms: float = self.start.elapsed_time(self.end)
+        return max(1, round(elapsed_ms * 1e6))
 
 
 @dataclass(slots=True, kw_only=True)

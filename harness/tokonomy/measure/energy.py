@@ -120,12 +120,12 @@ class _Worked(NamedTuple):
 
     Attributes:
         edges: When the first began, and when each ended, ns.
-        index, output: Number of its batch and what it gave, of the call that was to be looked at;
+        at, output: Number of its batch and what it gave, of the call that was to be looked at;
             None where it was not reached.
     """
 
     edges: array[int]
-    index: int = 0
+    at: int = 0
     output: Any = None
 
 
@@ -303,7 +303,7 @@ class _Pass:
         with _collected(), self.sampler(least_ns, since_ns=_NEVER) as sampler:
             work = self.work(arm, sampler, self.late(least_ns), self.lead_ns, look_ns)
         hot = self.telemetry.temperature_c()
-        self.seen(arm, work.index, work.output)
+        self.seen(arm, work.at, work.output)
         found = windows.measure(
             sampler.search.ticks, work.edges, self.counter.quantum_uj, least_ns=window_ns
         )

@@ -286,8 +286,7 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
     with torch.inference_mode():
         arms = {"reference": family.evaluate(reference, reference, data)}
         if _scored(bench):
-            with family.coarse(reference) as coarse:
-                arms["coarse"] = family.evaluate(coarse, reference, data)
+            arms["coarse"] = family.evaluate(family.coarse(reference), reference, data)
     return arms
 
 

@@ -14,7 +14,7 @@ where they are lognormal, and twice that under skewed and heavy-tailed laws, a C
 them. Not so for a machine that flips between two states: of six values, three of either state in a
 row pass for epochs. A slow drift is cut into epochs too, since its ends do not compare. A level
 that soon goes back is found in longer series than one that stays, since one split explains less of
-it: of 15, 10 and 15 values no split is beyond chance, of 40, 20 and 40 one is.
+it: of 15, 10 and 15 values no split is beyond chance, of 40, 30 and 40 one is.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def _notes(record: Calibration) -> Iterator[str]:
         if any(part in setting for setting in settings):
             yield note
     if record.kind == "simulated" and not any("real sessions" in setting for setting in settings):
-        yield "No noise here was fitted to real sessions, so how it is under such noise is not told."
+        yield "No noise here was fitted to real sessions; how it is under such noise is not told."
 
 
 def _runs(every: Sequence[str], known: Sequence[str]) -> str:

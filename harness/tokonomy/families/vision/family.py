@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -152,7 +151,7 @@ class Vision:
         pairs = zip(outputs.predictions, outputs.indices, strict=True)
         return [float(said == data.labels[index]) for said, index in pairs]
 
-    def coarse(self, model: VisionModel) -> AbstractContextManager[Predict]:
+    def coarse(self, model: VisionModel) -> Predict:
         """The model on images of half the side."""
         return model.coarse((max(1, model.grid[0] // 2), max(1, model.grid[1] // 2)))
 
