@@ -80,7 +80,7 @@ def test_the_reference_against_itself_agrees_with_itself(tiny: Tiny) -> None:
     assert quality.outputs_hash["method"] == quality.outputs_hash["reference"]  # type: ignore[union-attr]
     assert work.flops == work.reference_flops  # type: ignore[union-attr]
     ratios = [math.log(pair.method_ns / pair.reference_ns) for pair in timing.pairs]  # type: ignore[union-attr]
-    assert abs(statistics.median(ratios)) < 0.25
+    assert abs(statistics.median(ratios)) < 0.5  # ten pairs on a machine with other work
     expected = {"unconverged", "fresh-not-checked", "exclusivity-unverified"}  # a busy machine
     assert {flag.code for flag in record.flags} <= expected
 

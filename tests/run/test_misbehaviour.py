@@ -138,7 +138,8 @@ def test_memory_is_what_the_method_takes(supervisor: Supervisor, tiny: Tiny) -> 
     for act in ("good", "hoard"):
         memory = run(tiny.job(act=act), supervisor).memory
         assert not isinstance(memory, Missing)
-        rise[act] = (memory.peak_bytes - memory.baseline_bytes) / 2**20
+        assert isinstance(memory.process, Peak)
+        rise[act] = (memory.process.peak_bytes - memory.process.baseline_bytes) / 2**20
     assert rise["good"] < 4
     assert 62 < rise["hoard"] < 70
 
