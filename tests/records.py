@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from tokonomy.store.calibration import Calibration
-from tokonomy.store.record import Record, cell_key, content_hash
+from tokonomy.store.cell import cell_key
+from tokonomy.store.fields import content_hash
+from tokonomy.store.record import Record
 
 METHODS: dict[str, str] = {
     "random-drop": "keep_ratio",

@@ -10,7 +10,8 @@ from images import write_images
 from tokonomy.catalog.suites import Limits
 from tokonomy.families import load_family
 from tokonomy.run.job import Job
-from tokonomy.store.record import Cell, Measuring, MethodRef, Mode, ModelRef, TaskRef, cell_key
+from tokonomy.store.cell import Cell, Measuring, MethodRef, ModelRef, TaskRef, cell_key
+from tokonomy.store.fields import Mode
 
 PLUGINS = Path(__file__).parent / "plugins" / "naughty"
 MEASURING = Measuring(warmup_calls=1, warmup_s=0.001, min_pairs=10, max_pairs=10, max_s=0.2)

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tokonomy.store.record import UNSCORED
+from tokonomy.store.observed import UNSCORED
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site.cells import (
     ROOT,

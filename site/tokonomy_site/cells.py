@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.metrics import Metric
-from tokonomy.store.record import UNSCORED
+from tokonomy.store.observed import UNSCORED
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site.figures import form_of, mebibytes, probability, span
 from tokonomy_site.snapshot import Run, run_path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from tokonomy.store.record import UNSCORED, Mode
+from tokonomy.store.fields import Mode
+from tokonomy.store.observed import UNSCORED
 from tokonomy_site.figures import known
 from tokonomy_site.snapshot import Run, Snapshot
 

@@ -22,7 +22,8 @@ from tokonomy.store.engine import connect, file_of, on_disk
 from tokonomy.store.epochs import Sentinel, by_class, sentinel
 from tokonomy.store.exchange import import_files
 from tokonomy.store.metrics import Metric, absent
-from tokonomy.store.record import Energy, Record, Timing
+from tokonomy.store.observed import Energy, Timing
+from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.verdict import Arm, arm
 from tokonomy_site.links import slug

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tokonomy.measure import protocol
 from tokonomy.stats.latency import LEVEL, MIN_BLOCKS
 from tokonomy.store import joules
-from tokonomy.store.record import EnergyPlan
+from tokonomy.store.cell import EnergyPlan
 
 _PLAN = EnergyPlan()
 

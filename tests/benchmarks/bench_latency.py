@@ -24,7 +24,7 @@ from tokonomy.families import load_family
 from tokonomy.measure.clock import clock_for
 from tokonomy.measure.latency import measure_pairs
 from tokonomy.stats.latency import percentile, ratio
-from tokonomy.store.record import Measuring
+from tokonomy.store.cell import Measuring
 
 WIDTH, MAX_S = 0.01, 20.0
 FIRST = 25  # calls of an arm in the first attempt at fixed repeats

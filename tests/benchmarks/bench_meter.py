@@ -21,7 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tokonomy.measure.rapl import RaplCounter, open_counter
 from tokonomy.measure.sampling import Pace, Sampler, Search
 from tokonomy.measure.trace import Bins
-from tokonomy.store.record import Boundary
+from tokonomy.store.fields import Boundary
 
 MS = 1_000_000
 STRETCH_MS = 250

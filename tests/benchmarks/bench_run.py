@@ -17,7 +17,9 @@ from tokonomy.families import load_family
 from tokonomy.run.executor import execute, run
 from tokonomy.run.job import Job
 from tokonomy.run.supervisor import Start, Supervisor, Warm
-from tokonomy.store.record import Measuring, Missing, Record
+from tokonomy.store.cell import Measuring
+from tokonomy.store.fields import Missing
+from tokonomy.store.record import Record
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 SHORT = Measuring(warmup_calls=3, warmup_s=0.05, min_pairs=10, max_pairs=60, max_s=0.6)

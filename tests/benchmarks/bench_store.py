@@ -17,8 +17,10 @@ import pytest
 
 from records import make_records
 from tokonomy.results import frame
+from tokonomy.store.cell import cell_key
 from tokonomy.store.database import Store, open_store
-from tokonomy.store.record import Record, cell_key, content_hash
+from tokonomy.store.fields import content_hash
+from tokonomy.store.record import Record
 from tokonomy.store.verdict import arm, verdicts
 
 RUNS = 100_000

@@ -11,9 +11,10 @@ from tokonomy.calibrate.figures import FAILED
 from tokonomy.calibrate.sessions import SENTINEL, Sessions, due, sessions, suite
 from tokonomy.run.job import Job
 from tokonomy.store.calibration import SUITE, Finding
+from tokonomy.store.cell import Measuring
 from tokonomy.store.database import open_store
 from tokonomy.store.metrics import Metric
-from tokonomy.store.record import Measuring, Record
+from tokonomy.store.record import Record
 from tokonomy.store.rows import COLUMNS, Run, row
 
 COUNT, PLANTED = 10, 4

@@ -37,7 +37,7 @@ from tokonomy.calibrate.simulate import (
 )
 from tokonomy.stats.latency import block_ratios
 from tokonomy.store.calibration import UNPROMISED, Finding
-from tokonomy.store.record import Pair, Timing
+from tokonomy.store.observed import Pair, Timing
 
 ALL = {**TUNED, **HELD_OUT, **WANDERING, **BEYOND}
 

@@ -8,7 +8,7 @@ from records import make_record
 from tokonomy.cli.compare import compare
 from tokonomy.cli.results import results
 from tokonomy.store.database import open_store
-from tokonomy.store.record import UNSCORED
+from tokonomy.store.observed import UNSCORED
 from tokonomy.store.verdict import arm
 
 

@@ -126,12 +126,14 @@ def test_a_smaller_image_has_fewer_tokens(model: VisionModel) -> None:
     hook = model.layers[0].register_forward_pre_hook(
         lambda _, arguments: lengths.append(arguments[0].shape[1])
     )
-    assert model.coarse((2, 2))(batch()).shape == (3, 3)
-    assert torch.isfinite(model.coarse((4, 4))(batch())).all()
+    with model.coarse((2, 2)) as predict:
+        assert predict(batch()).shape == (3, 3)
+    with model.coarse((4, 4)) as predict:
+        assert torch.isfinite(predict(batch())).all()
     hook.remove()
     assert lengths == [4 + model.specials, 16 + model.specials]
-    with pytest.raises(BadParameter, match="between 1x1 and 4x4"):
-        model.coarse((5, 4))
+    with pytest.raises(BadParameter, match="between 1x1 and 4x4"), model.coarse((5, 4)):
+        pass
 
 
 @pytest.mark.parametrize("grid", [(2, 2), (3, 3), (2, 3)])
@@ -142,11 +144,12 @@ def test_position_embeddings_are_those_that_transformers_would_make(
         batch().pixels, size=(4 * grid[0], 4 * grid[1]), mode="bicubic", antialias=True
     )
     wanted = model.module(small, interpolate_pos_encoding=True).logits
-    attributes = set(vars(model.encoder.embeddings))
-    predict = model.coarse(grid)
+    attributes, whole = set(vars(model.encoder.embeddings)), model(batch())
     kind = type(model.encoder.embeddings)
-    monkeypatch.setattr(kind, "interpolate_pos_encoding", None)  # never called again
-    torch.testing.assert_close(predict(batch()), wanted)
+    with model.coarse(grid) as predict:
+        monkeypatch.setattr(kind, "interpolate_pos_encoding", None)  # never called again
+        torch.testing.assert_close(predict(batch()), wanted)
+        assert torch.equal(model(batch()), whole)
     assert set(vars(model.encoder.embeddings)) == attributes
 
 
@@ -167,8 +170,10 @@ def test_an_oblong_model_s_positions_are_not_taken_for_square() -> None:
 
 def test_a_failure_leaves_the_embeddings_as_they_were(model: VisionModel) -> None:
     before = VISION.fingerprint(model)
-    predict = model.coarse((2, 2))
-    with pytest.raises(ValueError, match="channel dimension"):
+    with (
+        pytest.raises(ValueError, match="channel dimension"),
+        model.coarse((2, 2)) as predict,
+    ):
         predict(Batch(ids=torch.arange(1), pixels=torch.zeros(1, 5, 16, 16)))
     assert "interpolate_pos_encoding" not in vars(model.encoder.embeddings)
     assert VISION.fingerprint(model) == before

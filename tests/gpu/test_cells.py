@@ -15,7 +15,9 @@ from tokonomy.run.executor import run
 from tokonomy.run.job import Job
 from tokonomy.run.plan import expand
 from tokonomy.run.supervisor import Supervisor
-from tokonomy.store.record import EnergyPlan, Measuring, Memory, Missing, Mode, Peak, Timing
+from tokonomy.store.cell import EnergyPlan, Measuring
+from tokonomy.store.fields import Missing, Mode
+from tokonomy.store.observed import Memory, Peak, Timing
 
 pytestmark = [
     pytest.mark.gpu,

@@ -19,7 +19,8 @@ from tokonomy.measure.graphs import capture
 from tokonomy.measure.latency import measure_pairs
 from tokonomy.measure.memory import baseline, measure_peak
 from tokonomy.measure.modes import executed
-from tokonomy.store.record import Measuring, Peak
+from tokonomy.store.cell import Measuring
+from tokonomy.store.observed import Peak
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tokonomy.measure.devices import open_telemetry
-from tokonomy.store.record import Missing
+from tokonomy.store.fields import Missing
 
 pytestmark = [
     pytest.mark.gpu,

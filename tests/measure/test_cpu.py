@@ -8,7 +8,8 @@ from tokonomy.measure.cpu import CpuTelemetry, Load, load
 from tokonomy.measure.disturbances import Asleep, asleep
 from tokonomy.measure.protocol import OTHERS_CPUS, OTHERS_LOOK_S
 from tokonomy.measure.reasons import REASONS
-from tokonomy.store.record import Machine, Missing
+from tokonomy.store.fields import Missing
+from tokonomy.store.record import Machine
 
 CPUS = frozenset({0, 1})
 TICKS = os.sysconf("SC_CLK_TCK")

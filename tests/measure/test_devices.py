@@ -19,7 +19,8 @@ from tokonomy.measure.scripted import Fault, Gpu, Process, Profile, flat, instal
 from tokonomy.measure.scripted.faults import FAULTS
 from tokonomy.measure.scripted.install import Kind
 from tokonomy.measure.untold import UntoldTelemetry
-from tokonomy.store.record import Machine, Missing
+from tokonomy.store.fields import Missing
+from tokonomy.store.record import Machine
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 without_cuda = pytest.mark.skipif(torch.version.cuda is not None, reason="needs torch for CPUs")

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 import pytest
@@ -23,7 +22,9 @@ from tokonomy.measure.energy import measure_energy, orders
 from tokonomy.measure.sampling import Pace, Sampler, Search, probe
 from tokonomy.measure.telemetry import Exclusivity
 from tokonomy.measure.trace import Bins
-from tokonomy.store.record import Boundary, Energy, EnergyPlan, Flag, Missing, Pair, Timing, Trial
+from tokonomy.store.cell import EnergyPlan
+from tokonomy.store.fields import Boundary, Missing
+from tokonomy.store.observed import Energy, Flag, Pair, Timing, Trial
 
 MS = 1_000_000
 TICK_NS = 5 * MS
@@ -145,12 +146,7 @@ class MadeUp:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
 

@@ -28,7 +28,8 @@ from tokonomy.measure.scripted import (
 )
 from tokonomy.measure.scripted.faults import FAULTS, FOREIGN_PID
 from tokonomy.measure.scripted.install import Kind
-from tokonomy.store.record import Machine, Missing
+from tokonomy.store.fields import Missing
+from tokonomy.store.record import Machine
 
 GIB = 2**30
 HIDDEN = occupancy.Self(pids=frozenset({77}), known=False)

@@ -13,7 +13,8 @@ from tokonomy.errors import TelemetryError
 from tokonomy.measure.clock import FakeClock, MonotonicClock, Taken, clock_for
 from tokonomy.measure.latency import measure_pairs
 from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS
-from tokonomy.store.record import Flag, Measuring, Pair, Timing
+from tokonomy.store.cell import Measuring
+from tokonomy.store.observed import Flag, Pair, Timing
 
 
 @dataclass(frozen=True)

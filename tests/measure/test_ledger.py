@@ -14,7 +14,7 @@ from tokonomy.families.vision.model import VisionModel
 from tokonomy.families.vision.tokens import Batch, Tokens
 from tokonomy.measure.ledger import Tally, _mask, count, work
 from tokonomy.measure.protocol import STEADY_SAMPLES
-from tokonomy.store.record import Missing
+from tokonomy.store.fields import Missing
 
 N = 17  # 16 patches and a class token
 DEPTH, WIDTH, HIDDEN = (
@@ -174,7 +174,10 @@ def test_a_weight_is_known_through_any_view_of_it(model: VisionModel) -> None:
 
 def test_steady_counting_stops_early_and_unsteady_goes_on(model: VisionModel) -> None:
     def sometimes(batch: Batch) -> Tensor:
-        return model(batch) if batch.ids.item() % 3 else model.coarse((2, 2))(batch)
+        if batch.ids.item() % 3:
+            return model(batch)
+        with model.coarse((2, 2)) as coarse:
+            return coarse(batch)
 
     assert len(counted(model, model, 20).flops) == STEADY_SAMPLES
     assert len(counted(model, sometimes, 20).flops) == 20

@@ -6,7 +6,8 @@ import pytest
 
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.memory import Baseline, Resident, baseline, measure_peak, read_status
-from tokonomy.store.record import Memory, Missing, Peak
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Memory, Peak
 
 MIB = 1 << 20
 BEFORE = Baseline(process=Resident(total=1, files=0))

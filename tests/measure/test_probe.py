@@ -13,7 +13,7 @@ from tokonomy.measure.reasons import REASONS
 from tokonomy.measure.scripted import flat
 from tokonomy.measure.scripted.faults import FAULTS
 from tokonomy.measure.scripted.install import Kind
-from tokonomy.store.record import Missing
+from tokonomy.store.fields import Missing
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tokonomy.errors import TelemetryError
 from tokonomy.measure.rapl import RaplCounter, open_counter
-from tokonomy.store.record import Missing
+from tokonomy.store.fields import Missing
 
 RANGE = 262_143_328_850
 

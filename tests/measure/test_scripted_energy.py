@@ -24,7 +24,9 @@ from tokonomy.measure.scripted.course import Course, ramps
 from tokonomy.measure.scripted.install import Installed, Kind
 from tokonomy.measure.telemetry import Counter
 from tokonomy.measure.trace import Bins
-from tokonomy.store.record import Energy, EnergyPlan, Missing
+from tokonomy.store.cell import EnergyPlan
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Energy
 
 MS = 1_000_000
 TICK_MS = 5.0

@@ -11,7 +11,8 @@ import pytest
 
 from tokonomy.measure.clock import FakeClock
 from tokonomy.measure.latency import measure_pairs
-from tokonomy.store.record import Measuring, Timing
+from tokonomy.store.cell import Measuring
+from tokonomy.store.observed import Timing
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from tokonomy.measure.telemetry import Counter, Exclusivity
 from tokonomy.measure.visible import Target
 from tokonomy.run import worker
 from tokonomy.run.job import JOB, Job
-from tokonomy.store.record import Flag, Missing
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Flag
 
 LIBRARY = "TOKONOMY_TEST_LIBRARY"  # names the library in C, built once for all runs
 AT_S = 600.0  # second of the script at which things happen; a run is much shorter

@@ -12,7 +12,10 @@ from tokonomy.measure.scripted import build
 from tokonomy.measure.scripted.library import compiler
 from tokonomy.run.executor import run
 from tokonomy.run.supervisor import Supervisor, Warm
-from tokonomy.store.record import Energy, EnergyPlan, Measuring, Missing, Record, Timing, parse
+from tokonomy.store.cell import EnergyPlan, Measuring
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Energy, Timing
+from tokonomy.store.record import Record, parse
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 WATTS = 300.0

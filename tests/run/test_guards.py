@@ -16,7 +16,8 @@ from tokonomy.run import passes, worker
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.guards import Surroundings, close
 from tokonomy.run.job import Outcome
-from tokonomy.store.record import Mode, Pair, Timing
+from tokonomy.store.fields import Mode
+from tokonomy.store.observed import Pair, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from tokonomy.catalog.suites import Limits
 from tokonomy.measure.reasons import REASONS
 from tokonomy.run.executor import run
 from tokonomy.run.supervisor import Supervisor, Warm
-from tokonomy.store.record import Missing, Peak, Record, parse
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Peak
+from tokonomy.store.record import Record, parse
 
 SHORT = Limits(time_s=3, memory_mib=8192)
 SMALL = Limits(time_s=120, memory_mib=900)

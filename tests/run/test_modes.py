@@ -9,7 +9,8 @@ from tinyruns import Tiny, in_mode, make_job
 from tokonomy.families import load_family
 from tokonomy.run.executor import run
 from tokonomy.run.supervisor import Supervisor
-from tokonomy.store.record import UNSCORED, Costs, Missing, Timing
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import UNSCORED, Costs, Timing
 from tokonomy_tasks.models.shapes import Shape, write
 
 

@@ -25,7 +25,9 @@ from tokonomy.errors import BadRecord, UsageError
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.calibration import UNPROMISED, write
 from tokonomy.store.database import open_store
-from tokonomy.store.record import Boundary, Mode, Record, Trace
+from tokonomy.store.fields import Boundary, Mode
+from tokonomy.store.observed import Trace
+from tokonomy.store.record import Record
 from tokonomy_site.build import build
 from tokonomy_site.command import publish
 from tokonomy_site.sections.device import MODES
@@ -76,7 +78,7 @@ def test_a_run_with_energy_shows_every_part_of_it(lab: Path) -> None:
 
 @pytest.mark.parametrize("reason", sorted(set(REASONS) - {r for r in REASONS if "signal" in r}))
 def test_every_missing_part_says_why_in_a_sentence(reason: str) -> None:
-    from tokonomy.store.record import Missing
+    from tokonomy.store.fields import Missing
     from tokonomy_site.sections.energy import why
 
     said = why(Missing(reason=reason, detail="so it is"))

@@ -6,7 +6,7 @@ import pytest
 
 from records import make_record
 from tokonomy.store.comparison import compare
-from tokonomy.store.record import Missing
+from tokonomy.store.fields import Missing
 
 
 def test_what_differs_is_named() -> None:

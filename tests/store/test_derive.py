@@ -12,9 +12,11 @@ from scipy import stats
 
 from records import make_record
 from tokonomy.store.derive import derive
+from tokonomy.store.fields import Missing
 from tokonomy.store.joules import ENERGY
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL, Metric
-from tokonomy.store.record import Missing, Quality, Record, Timing, Work, parse
+from tokonomy.store.observed import Quality, Timing, Work
+from tokonomy.store.record import Record, parse
 
 TINY = {"queries": 1.0, "keys": 1.0, "mlp": 5e-324, "masked": 0.0}
 

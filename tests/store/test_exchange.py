@@ -15,7 +15,7 @@ from tokonomy.errors import BadRecord, StoreReadOnly, UsageError
 from tokonomy.store import exchange, published
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, read_line
-from tokonomy.store.record import Quality
+from tokonomy.store.observed import Quality
 
 GOOD = make_record(samples=8, pairs=10)
 LINE = GOOD.line()

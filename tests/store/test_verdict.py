@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from records import make_record
-from tokonomy.store.record import Quality, Record
+from tokonomy.store.observed import Quality
+from tokonomy.store.record import Record
 from tokonomy.store.verdict import Verdict, arm, verdicts
 
 N = 200

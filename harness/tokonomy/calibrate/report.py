@@ -15,7 +15,8 @@ from tokonomy.store.calibration import Calibration, Finding
 from tokonomy.store.database import Store
 from tokonomy.store.epochs import REFERENCE, epoch, sentinel, starts
 from tokonomy.store.exchange import read_all
-from tokonomy.store.record import Parameters, Timing
+from tokonomy.store.fields import Parameters
+from tokonomy.store.observed import Timing
 from tokonomy.store.rows import Run
 from tokonomy.store.scripted import scripted
 

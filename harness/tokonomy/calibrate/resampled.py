@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from tokonomy.calibrate.noise import CALLS, LATENCY_NS, Floats, Model, Noise
-from tokonomy.store.record import Pair, Timing
+from tokonomy.store.observed import Pair, Timing
 
 CHUNK = 5
 """Consecutive blocks that are drawn together from a real session, so that what lasts for up to 20

@@ -16,7 +16,7 @@ from tokonomy.run.choice import pending
 from tokonomy.run.job import Job
 from tokonomy.run.plan import expand
 from tokonomy.store.calibration import SUITE
-from tokonomy.store.record import Cell, cell_key
+from tokonomy.store.cell import Cell, cell_key
 
 TASKS = ("digits", "textures")
 """Embedded tasks with calls of about 1.5 and 5 ms: a session on one takes about two seconds."""

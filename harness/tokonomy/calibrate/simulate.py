@@ -35,7 +35,8 @@ from tokonomy.measure.latency import Arm, Predict, measure_pairs
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.latency import autocorrelated, block_ratios, ratio
 from tokonomy.store.calibration import UNPROMISED, Finding
-from tokonomy.store.record import Measuring, Timing
+from tokonomy.store.cell import Measuring
+from tokonomy.store.observed import Timing
 
 MEASURING = Measuring(warmup_calls=1, warmup_s=1e-9)
 """As by default, but for the warm-up, which a clock that only arms move has no need of."""

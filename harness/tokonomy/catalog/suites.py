@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
-from tokonomy.store.record import Duration, Measuring, Mode, Positive, Whole
+from tokonomy.store.cell import Measuring
+from tokonomy.store.fields import Duration, Mode, Positive, Whole
 
 Precision = Literal["fp32", "bf16"]
 ScenarioRef = Annotated[str, Field(pattern=r"^(stream|offline:[1-9][0-9]{0,3})$")]

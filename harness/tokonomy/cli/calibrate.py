@@ -18,7 +18,7 @@ from tokonomy.store.calibration import Calibration, Finding, write
 from tokonomy.store.database import open_store
 
 if TYPE_CHECKING:
-    from tokonomy.store.record import Timing
+    from tokonomy.store.observed import Timing
 
 FOLDER = Path("results") / "calibration"
 

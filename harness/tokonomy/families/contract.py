@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from tokonomy.errors import UnknownId
-from tokonomy.store.record import ModelRef, TaskRef
+from tokonomy.store.cell import ModelRef, TaskRef
 
 Predict = Callable[[Any], Tensor]
 
@@ -102,8 +103,8 @@ class Family(Protocol):
     def score(self, outputs: Outputs, data: Any) -> list[float]:
         """Score of each readable sample, between 0 and 1."""
 
-    def coarse(self, model: Any) -> Predict:
-        """The unmodified model on inputs of a quarter of the tokens."""
+    def coarse(self, model: Any) -> AbstractContextManager[Predict]:
+        """The unmodified model on inputs of a quarter of the tokens; undone on exit."""
 
     def layers(self, model: Any) -> list[LayerWeights]:
         """Weights of each block, first to last."""

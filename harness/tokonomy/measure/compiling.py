@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from tokonomy.measure import noting
-from tokonomy.store.record import Mode
+from tokonomy.store.fields import Mode
 
 VERSIONS = 4096
 """Versions of one function before it is an error: layers times pieces times shapes, and room."""

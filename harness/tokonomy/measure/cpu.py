@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tokonomy.measure import disturbances, environment, rapl
 from tokonomy.measure.disturbances import Asleep, Files, Marks, asleep, number, read
 from tokonomy.measure.protocol import OTHERS_CPUS, OTHERS_LOOK_S
 from tokonomy.measure.telemetry import Counter, Exclusivity
-from tokonomy.store.record import NO_DEVICE_MEMORY, Flag, Missing, Scalar
+from tokonomy.store.fields import Missing, Scalar
+from tokonomy.store.observed import NO_DEVICE_MEMORY, Flag
 
 ROOT = Path("/")
 _BUSY = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -82,12 +82,7 @@ class CpuTelemetry:
         """Nothing is held open."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is held open."""
 
     def facts(self) -> dict[str, Scalar]:

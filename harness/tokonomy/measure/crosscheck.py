@@ -10,8 +10,9 @@ import numpy as np
 from tokonomy.measure.protocol import RESIDUAL, STEADY_C, THROUGHPUT, THROUGHPUT_NS
 from tokonomy.stats.estimate import Estimate, half_width
 from tokonomy.stats.means import mean
+from tokonomy.store.fields import Arm, Missing
 from tokonomy.store.joules import ARMS, of, residual
-from tokonomy.store.record import Arm, Energy, Flag, Missing, Timing
+from tokonomy.store.observed import Energy, Flag, Timing
 
 
 def disagreement(energy: Energy, timing: Timing) -> Missing | None:

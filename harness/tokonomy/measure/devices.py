@@ -19,7 +19,7 @@ from tokonomy.measure.reasons import REASONS
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.measure.untold import UntoldTelemetry
 from tokonomy.measure.visible import Target
-from tokonomy.store.record import Missing, Scalar
+from tokonomy.store.fields import Missing, Scalar
 
 Row = dict[str, Any]
 

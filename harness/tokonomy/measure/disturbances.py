@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokonomy.store.record import Flag
+from tokonomy.store.observed import Flag
 
 _SETTINGS = (
     "cpufreq/policy*/scaling_governor",

@@ -36,7 +36,9 @@ from tokonomy.measure.protocol import (
 from tokonomy.measure.sampling import Pace, Sampler, Search, probe
 from tokonomy.measure.telemetry import Counter, Telemetry
 from tokonomy.measure.trace import Bins
-from tokonomy.store.record import Arm, Energy, EnergyPlan, Flag, Idle, Missing, Trial
+from tokonomy.store.cell import EnergyPlan
+from tokonomy.store.fields import Arm, Missing
+from tokonomy.store.observed import Energy, Flag, Idle, Trial
 
 Predict = Callable[[Any], Any]
 Seen = Callable[[Arm, int, Any], None]

@@ -19,7 +19,8 @@ import psutil
 import tokonomy
 from tokonomy.errors import BadParameter
 from tokonomy.measure.protocol import PROTOCOL
-from tokonomy.store.record import Harness, Scalar
+from tokonomy.store.fields import Scalar
+from tokonomy.store.record import Harness
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors", "pillow", "tokonomy")
 _CPU = Path("/sys/devices/system/cpu")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from tokonomy.errors import DeviceLost, TelemetryError
@@ -22,7 +21,8 @@ from tokonomy.measure.protocol import ALONE_S
 from tokonomy.measure.telemetry import Counter, Exclusivity, Telemetry
 from tokonomy.measure.visible import Target
 from tokonomy.measure.watching import Watch
-from tokonomy.store.record import Boundary, Flag, Missing, Scalar
+from tokonomy.store.fields import Boundary, Missing, Scalar
+from tokonomy.store.observed import Flag
 
 _BOUNDARIES: dict[str, Boundary] = {"gpu": "board", "module": "module"}
 _LOOKS = 8  # while waiting for the device to look unused
@@ -154,12 +154,7 @@ class GpuTelemetry:
             self._open = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close NVML."""
         self._open.close()
 

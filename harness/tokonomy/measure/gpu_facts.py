@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from tokonomy.errors import TelemetryError
 from tokonomy.measure import nvml, occupancy
 from tokonomy.measure.throttling import active, held_ns
-from tokonomy.store.record import Scalar
+from tokonomy.store.fields import Scalar
 
 _SHARING = {0: "none", 1: "passthrough", 2: "vgpu", 3: "host-vgpu", 4: "host-vsga"}
 

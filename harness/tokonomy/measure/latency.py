@@ -21,7 +21,8 @@ from tokonomy.measure.clock import Clock, Taken
 from tokonomy.measure.inputs import Shape, kept, shape
 from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS, SPOILED_SHARE
 from tokonomy.stats import latency
-from tokonomy.store.record import Flag, Measuring, Pair, Spoiled, Timing
+from tokonomy.store.cell import Measuring
+from tokonomy.store.observed import Flag, Pair, Spoiled, Timing
 
 Predict = Callable[[Any], Any]
 Arm = Literal["method", "reference"]

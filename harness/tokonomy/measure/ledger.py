@@ -25,7 +25,8 @@ from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from tokonomy.measure.inputs import kept
 from tokonomy.measure.protocol import STEADY_SAMPLES, UNSEEN
-from tokonomy.store.record import Layer, Missing, Work
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Layer, Work
 
 aten = torch.ops.aten
 Predict = Callable[[Any], Any]

@@ -34,7 +34,8 @@ from pathlib import Path
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import noting
 from tokonomy.measure.telemetry import Telemetry
-from tokonomy.store.record import Memory, Missing, Peak
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Memory, Peak
 
 SOURCE = "VmHWM of /proc/self/status, reset through /proc/self/clear_refs"
 ALLOCATED = "torch.cuda.max_memory_allocated, reset before the call"

@@ -24,7 +24,7 @@ from tokonomy.measure import compiling
 from tokonomy.measure.graphs import Captured, capture
 from tokonomy.measure.inputs import Shape, shape
 from tokonomy.measure.protocol import AGREE
-from tokonomy.store.record import Mode
+from tokonomy.store.fields import Mode
 
 Predict = Callable[[Any], Any]
 

@@ -16,7 +16,8 @@ from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import nvml
 from tokonomy.measure.protocol import IDLE_BYTES
 from tokonomy.measure.telemetry import Exclusivity
-from tokonomy.store.record import Flag, Scalar
+from tokonomy.store.fields import Scalar
+from tokonomy.store.observed import Flag
 
 _HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel's proc_ns.h
 _LISTS = {

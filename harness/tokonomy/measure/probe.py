@@ -17,7 +17,7 @@ from tokonomy.measure import nvml
 from tokonomy.measure.clock import Clock
 from tokonomy.measure.protocol import COUNTER_GAPS, COUNTER_PAUSE_S, COUNTER_S
 from tokonomy.measure.telemetry import Counter
-from tokonomy.store.record import Missing
+from tokonomy.store.fields import Missing
 
 Wait = Callable[[float], object]
 Answer = float | str | Missing

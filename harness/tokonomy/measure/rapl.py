@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tokonomy.errors import TelemetryError
-from tokonomy.store.record import Boundary, Missing
+from tokonomy.store.fields import Boundary, Missing
 
 ROOT = Path("/sys/class/powercap")
 QUANTUM_UJ = 100

@@ -7,10 +7,10 @@ raises ``TelemetryError`` with a reason code; what a device never tells is ``Mis
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol
 
-from tokonomy.store.record import Boundary, Flag, Missing, Scalar
+from tokonomy.store.fields import Boundary, Missing, Scalar
+from tokonomy.store.observed import Flag
 
 
 class Counter(Protocol):
@@ -89,10 +89,5 @@ class Telemetry(Protocol):
     def __enter__(self) -> Telemetry:
         """Open it."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Free what it holds."""

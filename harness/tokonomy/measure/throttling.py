@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from tokonomy.measure import nvml
-from tokonomy.store.record import Flag, Scalar
+from tokonomy.store.fields import Scalar
+from tokonomy.store.observed import Flag
 
 #: Bits of the clock-event reasons, as in ``nvml.h``.
 _BITS: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tokonomy.measure.protocol import TRACE_BINS, TRACE_STEP_NS
-from tokonomy.store.record import Trace
+from tokonomy.store.observed import Trace
 
 
 @dataclass(slots=True)

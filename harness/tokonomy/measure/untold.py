@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 from tokonomy.errors import TelemetryError
 from tokonomy.measure.cpu import CpuTelemetry
 from tokonomy.measure.telemetry import Exclusivity, Telemetry
-from tokonomy.store.record import Flag, Missing, Scalar
+from tokonomy.store.fields import Missing, Scalar
+from tokonomy.store.observed import Flag
 
 
 @dataclass(slots=True)
@@ -30,12 +30,7 @@ class UntoldTelemetry:
         """Nothing is held open."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is held open."""
 
     def facts(self) -> dict[str, Scalar]:

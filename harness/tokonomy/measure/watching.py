@@ -15,7 +15,7 @@ from typing import Any
 
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import gpu_facts, nvml, occupancy, throttling
-from tokonomy.store.record import Flag
+from tokonomy.store.observed import Flag
 
 _EVENTS = 64  # taken at one look; a device that reports more has said enough
 

@@ -28,7 +28,7 @@ from tokonomy.errors import (
     lacks_memory,
 )
 from tokonomy.measure.reasons import REASONS
-from tokonomy.store.record import Status
+from tokonomy.store.fields import Status
 
 _HEAD, _TAIL = 3000, 4800
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")

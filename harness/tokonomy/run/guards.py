@@ -20,7 +20,7 @@ from tokonomy.measure.protocol import AGREE, SAME
 from tokonomy.measure.settings import computing
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.job import FORKED
-from tokonomy.store.record import Flag
+from tokonomy.store.observed import Flag
 
 Predict = Callable[[Any], Any]
 

@@ -8,21 +8,9 @@ from pydantic import Field, ValidationError
 
 from tokonomy.catalog.suites import Limits
 from tokonomy.errors import BadRecord
-from tokonomy.store.record import (
-    Cell,
-    Costs,
-    Energy,
-    Flag,
-    Memory,
-    Missing,
-    Part,
-    Quality,
-    Scalar,
-    Status,
-    Text,
-    Timing,
-    Work,
-)
+from tokonomy.store.cell import Cell
+from tokonomy.store.fields import Missing, Part, Scalar, Status, Text
+from tokonomy.store.observed import Costs, Energy, Flag, Memory, Quality, Timing, Work
 
 JOB, OUTCOME, LOG = "job.json", "outcome.json", "log"
 FORKED = "forked"  # left by a copy of the process that came back from the method

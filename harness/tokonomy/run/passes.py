@@ -38,7 +38,8 @@ from tokonomy.measure.protocol import (
 from tokonomy.run.bench import Bench
 from tokonomy.run.ending import Ended
 from tokonomy.run.guards import Careful, Predict, agree
-from tokonomy.store.record import UNSCORED, Energy, Flag, Missing, Quality, Timing, Work
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import UNSCORED, Energy, Flag, Quality, Timing, Work
 
 Answers = dict[int, Tensor]  # logits [classes] of each sample, as first given
 
@@ -286,7 +287,8 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
     with torch.inference_mode():
         arms = {"reference": family.evaluate(reference, reference, data)}
         if _scored(bench):
-            arms["coarse"] = family.evaluate(family.coarse(reference), reference, data)
+            with family.coarse(reference) as coarse:
+                arms["coarse"] = family.evaluate(coarse, reference, data)
     return arms
 
 

@@ -24,7 +24,8 @@ from tokonomy.families.contract import load_family
 from tokonomy.measure.environment import device_class, software
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.run.job import Job
-from tokonomy.store.record import Cell, MethodRef, Mode, ModelRef, Scenario, TaskRef, cell_key
+from tokonomy.store.cell import Cell, MethodRef, ModelRef, TaskRef, cell_key
+from tokonomy.store.fields import Mode, Scenario
 
 Setting = tuple[str, dict[str, Any]]
 

@@ -35,7 +35,8 @@ from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
 from tokonomy.run.guards import Careful, Predict, Surroundings, called, close
 from tokonomy.run.job import JOB, Job, Outcome, write_outcome
-from tokonomy.store.record import Costs, Energy, Flag, Missing, Mode, Scalar, Timing
+from tokonomy.store.fields import Missing, Mode, Scalar
+from tokonomy.store.observed import Costs, Energy, Flag, Timing
 
 Seen = dict[str, dict[str, Scalar]]
 COMPILED = "compiled"  # folder of compiled code inside that of the run

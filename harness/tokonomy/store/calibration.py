@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from tokonomy.errors import BadRecord
-from tokonomy.store.record import Harness, Machine, Parameters, Part, Text, Utc
+from tokonomy.store.fields import Parameters, Part, Text, Utc
+from tokonomy.store.record import Harness, Machine
 
 SUITE = "calibration"
 """Suite of the runs behind one that is measured; they are no results."""

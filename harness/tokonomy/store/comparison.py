@@ -10,7 +10,9 @@ import numpy as np
 from tokonomy.stats.estimate import Estimate, missing
 from tokonomy.stats.latency import ratio_of_ratios
 from tokonomy.stats.paired import Comparison, binary, difference, mcnemar
-from tokonomy.store.record import Missing, Record, Timing
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Timing
+from tokonomy.store.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,20 +20,11 @@ from tokonomy.stats.latency import (
     separation,
 )
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
+from tokonomy.store.fields import Missing
 from tokonomy.store.joules import ENERGY, joules
 from tokonomy.store.metrics import Metric, absent, estimated, figure, present
-from tokonomy.store.record import (
-    Costs,
-    Energy,
-    Layer,
-    Memory,
-    Missing,
-    Peak,
-    Quality,
-    Record,
-    Timing,
-    Work,
-)
+from tokonomy.store.observed import Costs, Energy, Layer, Memory, Peak, Quality, Timing, Work
+from tokonomy.store.record import Record
 
 DERIVATION = 4
 """Raised with every change to what is derived; a store then recomputes all of its figures."""

@@ -20,7 +20,8 @@ from itertools import pairwise
 from statistics import median
 
 from tokonomy.stats import changes
-from tokonomy.store.record import Record, Timing
+from tokonomy.store.observed import Timing
+from tokonomy.store.record import Record
 from tokonomy.store.rows import sortable
 
 REFERENCE = "reference"

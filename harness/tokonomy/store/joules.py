@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.means import mean, mean_ratio
+from tokonomy.store.fields import Arm, Missing
 from tokonomy.store.metrics import Metric, absent, estimated, present
-from tokonomy.store.record import Arm, Energy, Missing, Trial
+from tokonomy.store.observed import Energy, Trial
 
 ENERGY = (
     "energy_j",

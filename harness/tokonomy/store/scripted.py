@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokonomy.store.record import Energy, Record
+from tokonomy.store.observed import Energy
+from tokonomy.store.record import Record
 
 _SCRIPTED = "scripted"
 

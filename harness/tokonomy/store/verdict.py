@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.paired import binary, gap, holm, mcnemar
 from tokonomy.store.derive import tokens_kept
-from tokonomy.store.record import Quality, Record, Work
+from tokonomy.store.observed import Quality, Work
+from tokonomy.store.record import Record
 
 Outcome = Literal["beats", "loses", "no difference", "not comparable"]
 

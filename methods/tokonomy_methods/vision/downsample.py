@@ -72,4 +72,4 @@ class Downsample:
         """The unmodified model on a smaller grid; on its own grid, nothing is resized."""
         rows, columns = model.grid
         grid = (side(rows, self.scale), side(columns, self.scale))
-        return model if grid == model.grid else model.coarse(grid)
+        return model if grid == model.grid else context.enter(model.coarse(grid))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from tokonomy.measure.reasons import REASONS
-from tokonomy.store.record import Status
+from tokonomy.store.fields import Status
 from tokonomy_site import epochs, words
 from tokonomy_site.figures import contains, known, mebibytes, ratio, span
 from tokonomy_site.gaps import unmeasured

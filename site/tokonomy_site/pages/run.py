@@ -7,8 +7,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tokonomy.store.cell import EnergyPlan, Measuring
 from tokonomy.store.metrics import METRICS, Metric
-from tokonomy.store.record import EnergyPlan, Measuring, Quality, Record, Timing, Work
+from tokonomy.store.observed import Quality, Timing, Work
+from tokonomy.store.record import Record
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import standing, words
 from tokonomy_site.cells import explained

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tokonomy.store.fields import Missing
 from tokonomy.store.metrics import Metric
-from tokonomy.store.record import Costs, Memory, Missing, Peak, Record, Timing
+from tokonomy.store.observed import Costs, Memory, Peak, Timing
+from tokonomy.store.record import Record
 from tokonomy_site.cells import explained
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import mebibytes, seconds, significant, span

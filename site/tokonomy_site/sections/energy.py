@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tokonomy.store.fields import Missing
 from tokonomy.store.metrics import Metric
-from tokonomy.store.record import Energy, Idle, Missing, Trial
+from tokonomy.store.observed import Energy, Idle, Trial
 from tokonomy_site.cells import explained
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import form_of, percent, seconds, significant, span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokonomy.store.record import Timing, Trace
+from tokonomy.store.observed import Timing, Trace
 from tokonomy_site import words
 from tokonomy_site.figures import count, seconds, significant
 from tokonomy_site.scales import Scale, scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from tokonomy.families.vision import loading
 from tokonomy.families.vision.data import Image, ImageSet
 from tokonomy.families.vision.model import VisionModel
 from tokonomy.families.vision.tokens import Batch
-from tokonomy.store.record import ModelRef, TaskRef
+from tokonomy.store.cell import ModelRef, TaskRef
 
 #: Samples in a batch of the quality pass; a method's result must not depend on it.
 EVALUATION_BATCH = 32
@@ -151,7 +152,7 @@ class Vision:
         pairs = zip(outputs.predictions, outputs.indices, strict=True)
         return [float(said == data.labels[index]) for said, index in pairs]
 
-    def coarse(self, model: VisionModel) -> Predict:
+    def coarse(self, model: VisionModel) -> AbstractContextManager[Predict]:
         """The model on images of half the side."""
         return model.coarse((max(1, model.grid[0] // 2), max(1, model.grid[1] // 2)))
 

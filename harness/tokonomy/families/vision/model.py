@@ -89,8 +89,11 @@ class VisionModel:
         logits: Tensor = self.module(batch.pixels).logits
         return logits
 
-    def coarse(self, grid: tuple[int, int]) -> Predict:
-        """The unmodified model on images made smaller, to ``grid`` patches.
+    @contextmanager
+    def coarse(self, grid: tuple[int, int]) -> Iterator[Predict]:
+        """The unmodified model on images made smaller, to ``grid`` patches; undone on exit.
+
+        Called with whole images it is what it was all the while.
 
         Pixels are resized bicubically with antialiasing in every call. Position embeddings are
         interpolated bicubically without, as transformers does, and once: they are the same for
@@ -110,14 +113,14 @@ class VisionModel:
             pixels = F.interpolate(  # in float32: the filter is not there for half precision
                 batch.pixels.float(), size=size, mode="bicubic", antialias=True, align_corners=False
             ).to(batch.pixels.dtype)
-            embeddings.interpolate_pos_encoding = lambda *_: positions
-            try:
-                logits: Tensor = self.module(pixels, interpolate_pos_encoding=True).logits
-            finally:
-                del embeddings.interpolate_pos_encoding
+            logits: Tensor = self.module(pixels, interpolate_pos_encoding=True).logits
             return logits
 
-        return predict
+        embeddings.interpolate_pos_encoding = lambda *_: positions
+        try:
+            yield predict
+        finally:
+            del embeddings.interpolate_pos_encoding
 
     def _positions(self, grid: tuple[int, int]) -> Tensor:
         """Position embeddings for another grid, [1, specials + patches, C]."""

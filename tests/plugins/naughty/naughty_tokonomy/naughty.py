@@ -323,7 +323,7 @@ def lazy(model: VisionModel, context: Context) -> Predict:
 @act
 def cheat_when_counted(model: VisionModel, context: Context) -> Predict:
     """Fewer tokens while somebody counts."""
-    few = model.coarse((2, 2))
+    few = context.enter(model.coarse((2, 2)))
     return lambda batch: few(batch) if _len_torch_dispatch_stack() else model(batch)
 
 
