@@ -9,6 +9,7 @@ from checkpoints import write_checkpoint
 from images import write_images
 from tokonomy.catalog.suites import Limits
 from tokonomy.families import load_family
+from tokonomy.measure.devices import device_class
 from tokonomy.run.job import Job
 from tokonomy.store.cell import Cell, Measuring, MethodRef, ModelRef, TaskRef, cell_key
 from tokonomy.store.fields import Mode
@@ -48,7 +49,7 @@ def make_job(
         "task": task,
         "model": model,
         "device": "cpu",
-        "device_class": "cpu: any",
+        "device_class": device_class("cpu"),
         "precision": "fp32",
         "scenario": "stream" if batch_size == 1 else "offline",
         "batch_size": batch_size,
@@ -64,7 +65,12 @@ def make_job(
 
 def in_mode(job: Job, mode: Mode) -> Job:
     """The same run in another mode."""
-    fields = job.cell.model_dump(exclude={"key"}) | {"mode": mode}
+    return altered(job, mode=mode)
+
+
+def altered(job: Job, **changes: Any) -> Job:
+    """The same run with other fields of its cell."""
+    fields = job.cell.model_dump(exclude={"key"}) | changes
     cell = Cell.model_validate({**fields, "key": cell_key(fields)})
     return job.model_copy(update={"cell": cell})
 

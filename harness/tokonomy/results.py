@@ -11,18 +11,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def frame(place: str | Path = DEFAULT) -> pd.DataFrame:
-    """Each cell's newest run as one row, oldest first.
+def frame(place: str | Path = DEFAULT, role: str | None = "result") -> pd.DataFrame:
+    """Each result as one row, oldest first; of one that was made again, the newest run.
 
     The configuration comes first, then every figure of ``tokonomy.store.metrics.METRICS`` as a
     column of its name, with ``<name>_low`` and ``<name>_high`` where it has an interval. What is
-    missing is NaN (None for text), never 0.
+    missing is NaN (None for text), never 0. ``flags`` holds codes of what a reader must know, and
+    ``energy_boundary`` says of what the joules are; those of different boundaries never compare.
 
     Args:
         place: The database, by path or URL; ``results/tokonomy.sqlite`` below the current folder.
+        role: What the runs are for: ``result``, ``calibration``, ``control`` (slow or large on
+            purpose) or ``scripted`` (simulated); None for all.
     """
     with open_store(place, create=False) as store:
-        return store.frame()
+        return store.frame(role)
 
 
 __all__ = ["frame"]

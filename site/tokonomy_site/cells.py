@@ -8,22 +8,34 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tokonomy.measure.reasons import REASONS
+from tokonomy.store.cell import Measuring
 from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import UNSCORED
 from tokonomy.store.verdict import BASELINES
-from tokonomy_site.figures import form_of, mebibytes, probability, span
+from tokonomy_site.environment import clean
+from tokonomy_site.figures import form_of, mebibytes, percent, probability, span
 from tokonomy_site.snapshot import Run, run_path
 from tokonomy_site.tables import Cell
 from tokonomy_site.words import DERIVED, STATUS
 
-CAPPED = "\u2020"  # beside an interval that is wider than asked, or whose timing met a cap
+CAPPED = "\u2020"  # beside a ratio that is unconverged
 DOUBTED = "\u2021"  # beside energy that carries a flag
+NONE = "none"  # in place of a figure on a run's page
 ROOT = "../"  # of every page that shows a board
+
+SIGNS = {
+    CAPPED: f"A dagger ({CAPPED}) beside a speed-up or a ratio of times says that it is "
+    "unconverged: timing stopped at a cap before the interval was as narrow as asked, or as "
+    f"computed now it is wider than asked, wider than {percent(Measuring().half_width)} % of the "
+    "ratio either way, or withheld.",
+    DOUBTED: f"A double dagger ({DOUBTED}) marks energy that carries a flag; its run names it.",
+}
+"""What the signs mean."""
 
 TIMES = frozenset({"speed_up", "latency_ratio"})
 """Figures whose interval is what timing stopped by."""
 
-DOUBTS = frozenset({"power-disagrees", "no-steady-temperature"})
+DOUBTS = frozenset({"power-disagrees", "no-steady-temperature", "short-windows"})
 """Flags that a reader of a run's energy must know."""
 
 _SHORT = {
@@ -55,6 +67,24 @@ def mark(run: Run, name: str) -> str:
     return DOUBTED if name.startswith("energy") and DOUBTS & set(run.flags) else ""
 
 
+def quoted(run: Run, name: str) -> str:
+    """A figure as a sentence has it: with its interval, and its sign where it needs one."""
+    figure = run.figure(name)
+    if figure.value is None:
+        return "unknown"
+    form, _ = form_of(name)
+    between = span(figure, form)
+    return form(figure.value) + (f" [{between}]" if between else "") + mark(run, name)
+
+
+def said(run: Run, name: str) -> str:
+    """A figure as it is quoted, with its unit, or why there is none."""
+    figure = run.figure(name)
+    if figure.value is None:
+        return f"{NONE} ({explained(figure.reason)})"
+    return f"{quoted(run, name)} {form_of(name)[1]}".strip()
+
+
 def absent(figure: Metric) -> str:
     """A word or two in place of a figure that a good run lacks."""
     return _SHORT.get(figure.reason or "", "not measured")
@@ -74,7 +104,7 @@ def energy_cell(run: Run, name: str, boundary: str) -> Cell:
 
 
 def device_memory_cell(run: Run) -> Cell:
-    """What the driver counted at most, and below what tensors took of it."""
+    """What the driver counted right after the call, and below what tensors took of it."""
     cell = figure_cell(run, "device_peak_bytes", spans=False)
     taken = run.figure("allocated_peak_bytes").value
     return cell if taken is None else replace(cell, sub=f"tensors {mebibytes(taken)}")
@@ -98,6 +128,11 @@ def verdict_cell(run: Run, baseline: str) -> Cell:
 def verdict_cells(run: Run) -> tuple[Cell, ...]:
     """One for each baseline."""
     return tuple(verdict_cell(run, baseline) for baseline in BASELINES)
+
+
+def told(code: str, detail: str | None = None) -> str:
+    """A code as a page names it, with its sentence and, where there is one, its detail."""
+    return f"{code}: {explained(code)}" + (f" {clean(detail)}" if detail else "")
 
 
 def explained(code: str | None) -> str:

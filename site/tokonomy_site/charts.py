@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tokonomy.stats import fronts
-from tokonomy.store.metrics import Metric
+from tokonomy.store.metrics import WITH_INTERVAL, Metric
 from tokonomy_site.figures import Form, known
 from tokonomy_site.scales import Scale, scale
 
 WIDTH, HEIGHT = 560, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 12, 44
 _CHARACTER, _LINE = 6.3, 14.0  # of a label, in pixels; a generous guess, since fonts differ
+_COSTS, _QUALITIES = (0.0, 1e300), (0.0, 1.0)  # where the truth may lie if an interval is withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Point:
         series: Points of one series share a mark and may be joined.
         style: Class of the colour.
         shape: Id of the symbol.
+        sign: What stands beside it wherever it is; empty where nothing needs to.
         barred: Whether it is drawn only, and can be on no front.
     """
 
@@ -43,6 +45,7 @@ class Point:
     series: str
     style: str
     shape: str
+    sign: str = ""
     barred: bool = False
 
 
@@ -121,16 +124,19 @@ STANDS = {
 def stands(points: Sequence[Point]) -> dict[int, fronts.Place]:
     """How each point that may be on a front stands to it, by ``id``."""
     ranked = [p for p in points if _ranked(p)]
-    places = fronts.places([_ends_of(p.x) for p in ranked], [_ends_of(p.y) for p in ranked])
+    places = fronts.places(
+        [_ends_of(p.x, _COSTS) for p in ranked], [_ends_of(p.y, _QUALITIES) for p in ranked]
+    )
     return {id(p): place for p, place in zip(ranked, places, strict=True)}
 
 
-def _ends_of(figure: Metric) -> tuple[float, float]:
-    """The interval, or the value twice."""
+def _ends_of(figure: Metric, widest: tuple[float, float]) -> tuple[float, float]:
+    """The interval; all that can be where it is withheld; the value twice where it is exact."""
     value = figure.value or 0.0
-    low = value if figure.low is None else min(figure.low, value)
-    high = value if figure.high is None else max(figure.high, value)
-    return low, high
+    low, high = widest if figure.name in WITH_INTERVAL else (value, value)
+    low = low if figure.low is None else figure.low
+    high = high if figure.high is None else figure.high
+    return min(low, value), max(high, value)
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -177,9 +183,15 @@ def _clash(box: tuple[float, float, float, float], taken: list[tuple[float, ...]
     )
 
 
+def _taken(mark: Mark) -> tuple[float, ...]:
+    """The room of a mark, with the sign up and right of it."""
+    right, up = (11, 13) if mark.point.sign else (4, 4)
+    return mark.x - 4, mark.y - up, mark.x + right, mark.y + 4
+
+
 def _labels(best: Sequence[Mark], marks: Sequence[Mark], width: int) -> tuple[Label, ...]:
     """Words for the front where there is room: a label never covers a mark or another label."""
-    taken: list[tuple[float, ...]] = [(m.x - 4, m.y - 4, m.x + 4, m.y + 4) for m in marks]
+    taken: list[tuple[float, ...]] = [_taken(mark) for mark in marks]
     labels = []
     for mark in best:
         if not mark.point.short:

@@ -19,7 +19,7 @@ _BLOCK = 1 << 20
 
 ABOUT = {
     "tokonomy.sqlite": "everything, with the views leaderboard and runs",
-    "runs.csv": "a line per run with every figure and its interval",
+    "runs.csv": "a line per run with every figure and its interval, or why it is missing",
     "records.jsonl": "the records as they were left, raw samples included",
     "record.schema.json": "JSON Schema of a record",
 }
@@ -82,7 +82,7 @@ _IDENTITY = (
     "id", "key", "started", "status", "reason", "family", "method", "seed", "source_hash", "task",
     "task_ref", "split", "samples", "data_hash", "model", "model_ref", "weights_hash", "embedded",
     "device", "device_class", "precision", "scenario", "batch_size", "mode", "threads",
-    "protocol", "version", "role", "boundary",
+    "protocol", "version", "role",
 )  # fmt: skip
 
 
@@ -91,8 +91,9 @@ def runs_csv(snapshot: Snapshot) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     numbers = [name for name in METRICS if name != "effect"]
-    heads = [head for name in numbers for head in (name, f"{name}_low", f"{name}_high")]
-    writer.writerow([*_IDENTITY, "params", "effect", "flags", *heads])
+    heads = [f"{name}{part}" for name in numbers for part in ("", "_low", "_high", "_reason")]
+    words = ("params", "flags", "energy_boundary", "effect", "effect_reason")
+    writer.writerow([*_IDENTITY, *words, *heads])
     writer.writerows(_row(run, numbers) for run in snapshot.runs)
     return buffer.getvalue()
 
@@ -101,9 +102,12 @@ def _row(run: Run, numbers: list[str]) -> Iterator[str]:
     for name in _IDENTITY:
         yield plain(getattr(run, name))
     yield plain(json.dumps(run.params, sort_keys=True, ensure_ascii=False))
-    yield plain(run.effect)
     yield plain(" ".join(run.flags))
+    yield plain(run.figure("energy_j").text)
+    yield plain(run.effect)
+    yield plain(run.figure("effect").reason)
     for name in numbers:
         figure = run.figure(name)
         for value in (figure.value, figure.low, figure.high):
             yield "" if value is None else repr(value)
+        yield plain(figure.reason)

@@ -84,6 +84,15 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def minute(utc: str) -> str:
+    """A stored UTC time to the minute.
+
+    >>> minute("2026-02-01T12:34:56.000000Z")
+    '2026-02-01 12:34'
+    """
+    return utc[:16].replace("T", " ")
+
+
 #: Shares are read as per cent; every other figure by its unit.
 SHARES = frozenset(
     "accuracy reference_accuracy retained agreement accuracy_easy accuracy_hard accuracy_drop "

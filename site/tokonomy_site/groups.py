@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from typing import Literal
 
 from tokonomy_site.links import slug
 from tokonomy_site.snapshot import Run
+
+Training = Literal["none", "trained", "not known"]
+
+_SAID: Mapping[Training, str] = {
+    "none": "methods without training",
+    "trained": "methods trained for their task",
+    "not known": "methods that are not installed here, so whether they were trained is not known",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -34,7 +43,7 @@ class Group:
     mode: str
     threads: int
     protocol: int
-    trained: bool
+    training: Training
 
     @property
     def place(self) -> str:
@@ -56,12 +65,11 @@ class Group:
     def sentence(self) -> str:
         """Everything that is the same in all rows."""
         weights = "embedded" if self.embedded else "checkpoint"
-        kind = "methods trained for their task" if self.trained else "methods without training"
         return (
             f"{self.shown} ({weights} weights {self.weights_hash[:8]}) on {self.task}/{self.split} "
             f"(data {self.data_hash[:8]}) · {self.calls} · {self.precision} · {self.mode} · "
             f"{self.threads} {'thread' if self.threads == 1 else 'threads'} · {self.device} · "
-            f"protocol {self.protocol} · {kind}"
+            f"protocol {self.protocol} · {_SAID[self.training]}"
         )
 
     @property
@@ -72,7 +80,14 @@ class Group:
         return f"{slug(words)}-{digest}"
 
 
-def group_of(run: Run, trained: bool) -> Group:
+def training(kind: str | None) -> Training:
+    """Whether methods of this kind are trained; not known of one without a card."""
+    if kind is None:
+        return "not known"
+    return "trained" if kind == "trained" else "none"
+
+
+def group_of(run: Run, training: Training) -> Group:
     """The class a run belongs to."""
     return Group(
         family=run.family,
@@ -90,27 +105,27 @@ def group_of(run: Run, trained: bool) -> Group:
         mode=run.mode,
         threads=run.threads,
         protocol=run.protocol,
-        trained=trained,
+        training=training,
     )
 
 
-def grouped(runs: Iterable[Run], kinds: dict[str, str]) -> dict[Group, list[Run]]:
+def grouped(runs: Iterable[Run], kinds: Mapping[str, str]) -> dict[Group, list[Run]]:
     """Runs by class; the reference stands in every class of its setting.
 
     Args:
         runs: Any runs.
-        kinds: Kind of each method; unknown ones count as not trained.
+        kinds: Kind of each method that is installed.
     """
     found: dict[Group, list[Run]] = defaultdict(list)
     references: list[Run] = []
     for run in runs:
-        kind = kinds.get(run.method, "training-free")
+        kind = kinds.get(run.method)
         if kind == "reference":
             references.append(run)
         else:
-            found[group_of(run, kind == "trained")].append(run)
+            found[group_of(run, training(kind))].append(run)
     for run in references:
-        places = [g for g in (group_of(run, False), group_of(run, True)) if g in found]
-        for place in places or [group_of(run, False)]:
+        places = [place for each in _SAID if (place := group_of(run, each)) in found]
+        for place in places or [group_of(run, "none")]:
             found[place].append(run)
     return dict(found)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tokonomy.store.metrics import WITH_INTERVAL, Metric
 from tokonomy_site.board import Row, layout
 from tokonomy_site.cells import CAPPED, DOUBTED, mark
 from tokonomy_site.charts import Chart, Point, chart
-from tokonomy_site.figures import form_of, percent, ratio, span
+from tokonomy_site.figures import Form, form_of, percent, ratio, span
 from tokonomy_site.snapshot import Snapshot
 
 
@@ -36,10 +37,11 @@ def points(
             y=row.run.figure("accuracy"),
             href=href(row),
             label=spoken(row, cost, snapshot),
-            short=_short(row, cost, only),
+            short=_short(row, only),
             series=f"{row.run.method} {(curves or {}).get(row.id, '')}".strip(),
             style=snapshot.sign(row.run.method).style,
             shape=snapshot.sign(row.run.method).shape,
+            sign=mark(row.run, cost),
             barred=snapshot.stale(row.run),
         )
         for row in shown
@@ -47,10 +49,10 @@ def points(
     ]
 
 
-def _short(row: Row, cost: str, only: str | None) -> str:
+def _short(row: Row, only: str | None) -> str:
     if only is not None and row.run.method != only:
         return ""
-    return (row.name if only is None else row.setting) + mark(row.run, cost)
+    return row.name if only is None else row.setting
 
 
 _WHAT = {
@@ -66,12 +68,17 @@ def spoken(row: Row, cost: str, snapshot: Snapshot) -> str:
     if accuracy.value is None or other.value is None:
         return row.name
     form, _ = form_of(cost)
-    between = span(other, form)
-    tail = f" [{between}]" if between else ""
     return (
-        f"{row.name}: {percent(accuracy.value)} % [{span(accuracy, percent)}] at "
-        f"{form(other.value)}{tail} {_WHAT.get(cost, cost)}"
+        f"{row.name}: {percent(accuracy.value)} %{_between(accuracy, percent)} at "
+        f"{form(other.value)}{_between(other, form)} {_WHAT.get(cost, cost)}"
     ) + "".join(_cautions(row, cost, snapshot))
+
+
+def _between(figure: Metric, form: Form) -> str:
+    """A figure's interval, or that it is withheld; nothing beside a figure that is exact."""
+    if figure.name not in WITH_INTERVAL:
+        return ""
+    return f" [{span(figure, form) or 'interval withheld'}]"
 
 
 def _cautions(row: Row, cost: str, snapshot: Snapshot) -> Iterator[str]:
@@ -107,14 +114,15 @@ class _Spec:
 _LEFT = (
     "Left is {less}, up is better; bars are 95 % intervals, the line is the front of what nothing "
     "else beats on both, dashes mark the reference's {what}. A closed ring marks what is on the "
-    "front wherever the truth lies in the intervals, an open one what may be."
+    "front wherever the truth lies in the intervals, an open one what may be; where an interval is "
+    "withheld, the truth may lie anywhere. {sign}."
 )
 _SPECS = (
     _Spec(
         cost="latency_ratio",
         title="Accuracy and time",
         axis="time per call, reference = 1",
-        note=_LEFT.format(less="faster", what="time"),
+        note=_LEFT.format(less="faster", what="time", sign="A dagger marks what is unconverged"),
     ),
     _Spec(
         cost="tokens_kept",
@@ -128,7 +136,9 @@ _SPECS = (
         cost="energy_ratio",
         title="Accuracy and energy",
         axis="joules per sample, reference = 1",
-        note=_LEFT.format(less="less energy", what="joules"),
+        note=_LEFT.format(
+            less="less energy", what="joules", sign="A double dagger marks what is flagged"
+        ),
     ),
 )
 

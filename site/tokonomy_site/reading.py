@@ -12,24 +12,22 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tokonomy.catalog.cards import PLANTED
 from tokonomy.catalog.registry import Registry, catalogue
 from tokonomy.errors import StoreError, TokonomyError, UsageError
-from tokonomy.stats.estimate import Estimate, half_width
 from tokonomy.store import calibration
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.engine import connect, file_of, on_disk
-from tokonomy.store.epochs import Sentinel, by_class, sentinel
+from tokonomy.store.epochs import Sentinel, by_device, device, sentinel
 from tokonomy.store.exchange import import_files
-from tokonomy.store.metrics import Metric, absent
-from tokonomy.store.observed import Energy, Timing
+from tokonomy.store.observed import Energy
 from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.verdict import Arm, arm
 from tokonomy_site.links import slug
 from tokonomy_site.marks import signs
 from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, current, device_name
-from tokonomy_site.standing import Role, role
 from tokonomy_site.verdicts import verdicts
 
 
@@ -105,8 +103,7 @@ def snapshot(
         calibrated: Calibration records, by the path that the site has them at.
     """
     methods, tasks, models = (catalogue(noun) for noun in ("method", "task", "model"))
-    kinds: dict[str, str] = {name: card.kind for name, card in methods.cards.items()}
-    extras = {record.run_id: _extra(record, kinds) for record in store.records()}
+    extras = {record.run_id: _extra(record) for record in store.records()}
     bare = [_run(each, extras[each.run_id]) for each in store.runs()]
     newest = current(run for run in bare if run.role == "result").values()
     found = verdicts(extras[run.id].arm for run in newest)
@@ -124,9 +121,9 @@ def snapshot(
         signs=signs(
             name
             for name in {*methods.cards, *(run.method for run in runs if run.role in PUBLIC)}
-            if kinds.get(name) != "control"
+            if not name.startswith(PLANTED)
         ),
-        epochs=by_class(each.sentinel for each in extras.values() if each.sentinel),
+        epochs=by_device(each.sentinel for each in extras.values() if each.sentinel),
         calibrations=calibrated or {},
     )
 
@@ -136,58 +133,20 @@ class _Extra:
     """What the pages need of a record besides the store's columns."""
 
     device: str
-    device_class: str
-    protocol: int
-    flags: tuple[str, ...]
-    half_width: float
+    machine: str
     boundary: str
-    role: Role
     arm: Arm | None
     sentinel: Sentinel | None
 
 
-def _extra(record: Record, kinds: Mapping[str, str]) -> _Extra:
-    purpose = role(record, kinds)
+def _extra(record: Record) -> _Extra:
     return _Extra(
         device=device_name(record.cell.device, record.machine.hardware, record.cell.device_class),
-        device_class=record.cell.device_class,
-        protocol=record.cell.protocol,
-        flags=tuple(dict.fromkeys(_flags(record))),
-        half_width=record.cell.measuring.half_width,
+        machine=device(record).machine,
         boundary=record.energy.boundary if isinstance(record.energy, Energy) else "",
-        role=purpose,
         arm=arm(record),
-        sentinel=None if purpose == "scripted" else sentinel(record),
+        sentinel=sentinel(record),
     )
-
-
-def _flags(record: Record) -> Iterator[str]:
-    """Codes of its flags; that timing ended at a cap is seen even where no flag says so.
-
-    That the interval is wider than asked as it is computed now, ``_run`` adds.
-    """
-    yield from (flag.code for flag in record.flags)
-    if isinstance(record.timing, Timing) and record.timing.stop != "converged":
-        yield "unconverged"
-
-
-def _wider(ratio: Metric | None, asked: float) -> bool:
-    """Whether a ratio's interval, as computed now, is wider than was asked, or there is none."""
-    if ratio is None or ratio.value is None:
-        return False
-    found = Estimate(value=ratio.value, low=ratio.low, high=ratio.high, n=ratio.n or 0)
-    width = half_width(found)
-    return width is None or width > asked
-
-
-def _figures(stored: Stored) -> Mapping[str, Metric]:
-    """Figures of a run; none of one that is not ok, whatever its record still holds."""
-    if stored.status == "ok":
-        return stored.metrics
-    return {
-        name: each if each.value is None and not each.text else absent(name, "not-ok")
-        for name, each in stored.metrics.items()
-    }
 
 
 def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
@@ -199,9 +158,7 @@ def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _run(stored: Stored, extra: _Extra) -> Run:
-    figures = _figures(stored)
-    effect = figures.get("effect")
-    wide = ("unconverged",) if _wider(figures.get("latency_ratio"), extra.half_width) else ()
+    effect = stored.metrics.get("effect")
     return Run(
         id=stored.run_id,
         key=stored.cell_key,
@@ -223,18 +180,19 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         weights_hash=stored.weights_hash,
         embedded=stored.embedded,
         device=extra.device,
-        device_class=extra.device_class,
+        device_class=stored.device_class,
+        machine=extra.machine,
         precision=stored.precision,
         scenario=stored.scenario,
         batch_size=stored.batch_size,
         mode=stored.mode,
         threads=stored.threads,
-        protocol=extra.protocol,
+        protocol=stored.protocol,
         version=stored.harness_version,
-        figures=figures,
-        flags=tuple(dict.fromkeys((*extra.flags, *wide))),
+        figures=stored.metrics,
+        flags=stored.flags,
         effect=(effect.text or "") if effect else "",
         boundary=extra.boundary,
-        role=extra.role,
+        role=stored.role,
         verdicts={},
     )

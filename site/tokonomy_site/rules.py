@@ -5,7 +5,7 @@ from __future__ import annotations
 from tokonomy.measure import protocol
 from tokonomy.stats.latency import LEVEL, MIN_BLOCKS
 from tokonomy.store import joules
-from tokonomy.store.cell import EnergyPlan
+from tokonomy.store.cell import EnergyPlan, Measuring
 
 _PLAN = EnergyPlan()
 
@@ -48,11 +48,14 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "under noise models that are marked so below; others were held out and added after.",
             f"Timing stops when the interval is narrow enough at {protocol.LOOKS} looks in a row, "
             "or at a cap; which of the two is recorded. An interval that met a cap, or that as "
-            "computed now is wider than asked, is labelled unconverged wherever it stands.",
+            "computed now is withheld or wider than asked, or wider than what is asked by default "
+            f"({100 * Measuring().half_width:g} % either way), is labelled unconverged wherever it "
+            "stands.",
             "On a GPU a call ends when the device is done: the host waits for it before it reads "
-            "its clock. The call is then made again with the device held until all of its work is "
-            "queued; two events around that give the device's own time, and what the first call "
-            "took beyond it is the launch gap.",
+            "its clock. After each pair both arms are called once more, on another batch of the "
+            "same shape, with the device held until all of a call's work is queued; two events "
+            "around that give the device's own time, and what the first call took beyond it is "
+            "the launch gap.",
             "No sample is removed for its value. A percentile whose interval cannot be computed is "
             "withheld. Two modes and autocorrelation are looked for.",
             f"Timing goes round up to {protocol.TIMED_BATCHES} different batches. A method that is "
@@ -94,7 +97,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "A GPU's own power limit under load is no such cause: it is part of what a method "
             "gains or loses. It is recorded and flagged.",
             "A GPU is known by its UUID or bus id, never by its number; where that is ambiguous, "
-            "nothing is measured. One whose power limit is not its default is of another class.",
+            "nothing is measured. One whose power limit or application clocks are not those it "
+            "came with is of another class.",
         ),
     ),
     (
@@ -103,9 +107,10 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "Energy is read from the device's own counter in a pass apart from latency, over "
             f"windows of continuous calls: at least {_PLAN.trials} of each arm, in turn, each at "
             f"least {_PLAN.window_s:g} s and {_PLAN.min_ticks} ticks of the counter unless the "
-            f"run's settings say otherwise. Each begins only after {protocol.LEAD_S:g} s of the "
-            "same calls, so that what lags behind tells nothing of the other arm; in shorter "
-            f"windows that lead is {100 * protocol.LEAD_SHARE:.0f} % of them.",
+            "run's settings say otherwise, in which case its joules are flagged. Each begins only "
+            f"after {protocol.LEAD_S:g} s of the same calls, so that what lags behind tells "
+            "nothing of the other arm; in shorter windows that lead is "
+            f"{100 * protocol.LEAD_SHARE:.0f} % of them.",
             "The output of one call in each window of the method, at a moment drawn, must be what "
             "it answered while timed.",
             "A window runs from one tick of the counter to another. What ticks, their steps and "

@@ -9,6 +9,7 @@ from typing import Any
 
 from tokonomy.catalog.cards import MethodCard, ModelCard, TaskCard
 from tokonomy.store.calibration import Calibration
+from tokonomy.store.epochs import Device
 from tokonomy.store.metrics import Metric
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
@@ -39,6 +40,7 @@ class Run:
     Attributes:
         figures: By name; of a run that is not ok every one is missing, whatever its record holds.
         flags: Codes of what a reader must know.
+        machine: Tells its device from others of that class; see ``store.epochs``.
         boundary: What its joules are of; empty without energy.
         role: What it is for; see ``standing``.
     """
@@ -64,6 +66,7 @@ class Run:
     embedded: bool
     device: str
     device_class: str
+    machine: str
     precision: str
     scenario: str
     batch_size: int
@@ -127,7 +130,7 @@ class Snapshot:
         sources: Source hash of each installed method.
         files: Source file of each installed method, as a module's path.
         signs: Symbol and colour of each method that has a page.
-        epochs: By device class, when each epoch but the first began.
+        epochs: By device, when each epoch but the first began.
         calibrations: Calibration records, by the path that they are downloaded from.
     """
 
@@ -139,7 +142,7 @@ class Snapshot:
     sources: Mapping[str, str]
     files: Mapping[str, str]
     signs: Mapping[str, Sign]
-    epochs: Mapping[str, Sequence[str]]
+    epochs: Mapping[Device, Sequence[str]]
     calibrations: Mapping[str, Calibration]
 
     @property
@@ -155,8 +158,9 @@ class Snapshot:
 
     @property
     def newest(self) -> str:
-        """When the newest run started; empty without runs."""
-        return self.runs[-1].started if self.runs else ""
+        """When the newest result was started; empty without any."""
+        results = (run for run in reversed(self.runs) if run.role == "result")
+        return next((run.started for run in results), "")
 
     @property
     def kinds(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tokonomy.store.metrics import Metric
-from tokonomy_site.figures import contains, count, percent, ratio, span
+from tokonomy_site.figures import contains, count, percent, ratio
 
 #: What stands in place of a number, by status.
 STATUS = {
@@ -41,7 +41,8 @@ DERIVED = {
     "too-few-trials": "Too few windows for an interval, so it is withheld.",
     "no-trials": "No window was measured.",
     "no-power-field": "The device tells no instantaneous power.",
-    "no-device-events": "The device has no events of its own to time a call with.",
+    "no-device-events": "The device has no events of its own to time a call with, or too few "
+    "batches are of one shape.",
     "bound-too-wide": "The counter's ticks and steps leave more than a tenth of a window open, on "
     "average.",
     "idle-above-work": "The device took no less while idle than while working.",
@@ -49,7 +50,6 @@ DERIVED = {
     "not-recorded": "The record is older than this figure.",
     "no-outputs": "The record holds no outputs to compare.",
     "scores-not-binary": "Scores are graded, not right or wrong.",
-    "not-ok": "The run is not ok, so whatever its record still holds is no figure.",
 }
 EFFECT_MEANING = {
     "none": "every block works on every token",
@@ -85,21 +85,14 @@ def plural(number: int, noun: str, many: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else many or noun + 's'}"
 
 
-def with_span(figure: Metric) -> str:
-    """A ratio with its interval in words."""
-    if figure.value is None:
-        return "unknown"
-    between = span(figure, ratio)
-    return f"{ratio(figure.value)} [{between}]" if between else ratio(figure.value)
-
-
-def slower(tokens: Metric, flops: Metric, latency: Metric) -> str:
+def slower(tokens: Metric, flops: Metric, latency: Metric, quoted: str) -> str:
     """Why fewer tokens did not make a run faster; empty where they did or were not counted.
 
     Args:
         tokens: Share of the reference's MLP tokens worked on.
         flops: Theoretical arithmetic, method over reference.
         latency: Time of a call, method over reference.
+        quoted: The same as a sentence has it.
     """
     if latency.value is None or (latency.value < 1 and not contains(latency, 1)):
         return ""
@@ -108,11 +101,10 @@ def slower(tokens: Metric, flops: Metric, latency: Metric) -> str:
     if tokens.value > 1 - _SMALL:
         if latency.value < 1 + _SMALL:
             return ""
-        took = f"latency ratio {with_span(latency)}"
-        return f"removes hardly any tokens and adds work of its own: {took}"
+        return f"removes hardly any tokens and adds work of its own: latency ratio {quoted}"
     gone = f"works on {percent(1 - tokens.value)} % fewer MLP tokens"
     took = "no change in time could be detected: " if contains(latency, 1) else ""
-    return f"{gone}, yet {took}latency ratio {with_span(latency)}{_surplus(flops, latency)}"
+    return f"{gone}, yet {took}latency ratio {quoted}{_surplus(flops, latency)}"
 
 
 def _surplus(flops: Metric, latency: Metric) -> str:

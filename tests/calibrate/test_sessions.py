@@ -38,7 +38,7 @@ def made(
         "memory_over_baseline_bytes": Metric("memory_over_baseline_bytes", rise),
         "reference_latency_p50_ms": Metric("reference_latency_p50_ms", 2.0, 1.9, 2.1, "ms", 20),
     }
-    values = {name: row(make_record(status=status))[name] for name in COLUMNS}
+    values = {name: row(make_record(status=status), [])[name] for name in COLUMNS}
     return Run(**(values | {"cell_key": job.cell.key, "params": {}, "metrics": metrics}))
 
 
@@ -95,9 +95,10 @@ def test_coverage_counts_intervals_that_hold_one(asked: Sessions) -> None:
     assert (whole.value, whole.n, whole.met) == (0.8, 10, False)
     assert whole.low is not None
     assert whole.low < 0.8
+    assert {each.unit for each in found if each.name == "same-ratio"} == {"ratio"}
     digits = [each for each in found if "digits" in each.setting]
     assert [(each.name, each.value, each.n) for each in digits] == [
-        ("coverage", 0.8, 5), ("false-alarms", 0.2, 5),
+        ("coverage", 0.8, 5), ("false-alarms", 0.2, 5), ("same-ratio", 1.0, 5),
     ]  # fmt: skip
 
 
@@ -182,6 +183,46 @@ def session(job: Job, attempt: int) -> Record:
     record = make_record(method="reference", seed=attempt, attempt=attempt, samples=samples)
     document = record.model_dump()
     return Record.model_validate(document | {"cell": job.cell.model_dump()})
+
+
+def test_the_epoch_is_that_of_the_machine_that_was_measured_last(
+    asked: Sessions, tmp_path: Path
+) -> None:
+    def on(cpu: str, day: int, speed: float = 1.0) -> Record:
+        document = session(asked.same[0], day).model_dump()
+        document |= {"run_id": f"{len(cpu):016x}{day:016x}",
+                     "started": f"2026-03-{day + 1:02}T00:00:00Z"}  # fmt: skip
+        document["machine"]["hardware"]["cpu"] = cpu
+        for pair in document["timing"]["pairs"]:
+            pair["reference_ns"] = round(2e6 * speed) + 1000 * (day % 3)
+        return Record.model_validate(document)
+
+    shifted = [on("A", day, 1.0 if day < 8 else 1.2) for day in range(16)]
+    steady = [on("another", day) for day in range(15)]
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all([*shifted, *steady])
+        (here,), (there,) = (report.epochs(store, each[-1]) for each in (shifted, steady))
+        assert report.epochs(store, on("a third", 1)) == []
+    assert (here.value, here.n, here.unit, here.is_share) == (2, 16, "", False)
+    assert (there.value, there.n) == (1, 15)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "share"),
+    [
+        ("coverage", "1", True),
+        ("planted-ratio", "ratio", False),
+        ("energy-error-of-bound", "ratio", False),
+        ("epoch", "", False),
+    ],
+)
+def test_older_findings_with_the_unit_of_shares_are_told_apart(
+    name: str, unit: str, share: bool
+) -> None:
+    fields = {"setting": "x", "value": 1.0, "low": None, "high": None, "n": 1}
+    found = Finding.model_validate({"name": name, "unit": "1", **fields})
+    assert (found.unit, found.is_share) == (unit, share)
+    assert Finding.model_validate(found.model_dump()) == found
 
 
 def test_noise_is_fitted_to_one_device_class_and_to_none_that_is_scripted(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ RUN = ("run", "--method", "tome", "--task", "digits")
         ((*RUN, "--set", "r=1000"), "the model's 64 patches; got 1000"),
         ((*RUN, "--set", "r=2", "--set", "r=4"), "given twice"),
         ((*RUN, "--device", "gpu"), "a device is cpu or cuda:N"),
-        ((*RUN, "--device", "cuda:99"), "a device is cpu or cuda:N"),
+        ((*RUN, "--device", "cuda:99"), "cuda:99 is not there"),
         ((*RUN, "--seed", "99999999999999999999"), "seed"),
         ((*RUN, "--measure", "max_s=-1"), "max_s"),
         ((*RUN, "--measure", "speed=1"), "speed"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
-from records import make_record
+from records import make_gpu_record, make_record
 from tokonomy.cli.results import results
 from tokonomy.store.database import open_store
 
@@ -15,7 +18,7 @@ def shown(place: Path, *more: str) -> list[str]:
     """The table's lines, without head and blank lines."""
     outcome = CliRunner().invoke(results, ["show", "--db", str(place), *more])
     assert outcome.exit_code == 0, outcome.output
-    return [line for line in outcome.output.splitlines() if line.strip()][2:]
+    return [line for line in outcome.stdout.splitlines() if line.strip()][2:]
 
 
 def test_one_line_per_run_with_what_varies(tmp_path: Path) -> None:
@@ -47,14 +50,63 @@ def test_a_lone_setting_is_shown_whole_and_cut_to_the_line(tmp_path: Path) -> No
     assert len(line) <= 160
 
 
-def test_calibration_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
-    place = tmp_path / "store.sqlite"
-    result = make_record(method="tome", samples=8, pairs=10)
-    session = make_record(method="reference", suite="calibration", samples=8, pairs=10)
-    with open_store(place) as store:
-        store.add_all([result, session])
-    (line,) = shown(place)
-    assert result.run_id[:8] in line
-    (line,) = shown(place, "--suite", "calibration")
-    assert session.run_id[:8] in line
-    assert len(shown(place, "--all")) == 2
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A store with a result and a run of each other kind."""
+    small: dict[str, Any] = {"samples": 8, "pairs": 10}
+    with open_store(tmp_path / "store.sqlite") as store:
+        store.add(make_record(method="tome", **small))
+        store.add(make_record(method="reference", suite="calibration", **small))
+        store.add(make_record(method="planted-slow", **small))
+        store.add(make_gpu_record(method="evit", cell={"device_class": "cuda: scripted GPU"}))
+    return tmp_path / "store.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("words", "methods"),
+    [
+        ((), {"tome"}),
+        (("--only", "method=planted-slow"), set()),
+        (("--suite", "calibration"), {"reference"}),
+        (("--only", "suite=calibration"), {"reference"}),
+        (("--only", "role=control"), {"planted-slow"}),
+        (("--suite", "made-up"), {"tome", "planted-slow", "evit"}),
+        (("--all",), {"tome", "reference", "planted-slow", "evit"}),
+    ],
+)
+def test_what_is_no_result_is_shown_where_it_is_asked_for(
+    mixed: Path, words: tuple[str, ...], methods: set[str]
+) -> None:
+    assert {line.split()[1] for line in shown(mixed, *words)} == methods
+
+
+def test_what_is_no_result_is_labelled(mixed: Path) -> None:
+    said = {line.split()[1]: line for line in shown(mixed, "--all")}
+    assert "calibration, ok" in said["reference"]
+    assert "control, ok" in said["planted-slow"]
+    assert "scripted, ok" in said["evit"]
+    assert not any(role in said["tome"] for role in ("calibration", "control", "scripted"))
+
+
+def test_that_nothing_matches_says_where_more_is(mixed: Path) -> None:
+    outcome = CliRunner().invoke(
+        results, ["show", "--db", str(mixed), "--only", "method=planted-slow"]
+    )
+    assert "no run matches; --all shows runs that are no results, too" in outcome.stderr
+
+
+def test_what_a_reader_must_know_is_in_the_table_and_in_json(tmp_path: Path) -> None:
+    cell = {"measuring": {"energy": {"window_s": 1.0}}}
+    record = make_gpu_record(method="tome", params={}, pairs=10, cell=cell)
+    with open_store(tmp_path / "store.sqlite") as store:
+        store.add(record)
+    (line,) = shown(tmp_path / "store.sqlite")
+    assert line.split("  ")[-1].strip() == "ok, unconverged, short-windows"
+    outcome = CliRunner().invoke(
+        results, ["show", "--db", str(tmp_path / "store.sqlite"), "--json"]
+    )
+    (facts,) = json.loads(outcome.output)
+    assert facts["flags"] == ["unconverged", "short-windows"]
+    assert (facts["role"], facts["device_class"]) == ("result", "cuda: Example GPU")
+    assert facts["metrics"]["energy_j"]["text"] == "board"
+    assert facts["metrics"]["effect"]["text"] == "removed"

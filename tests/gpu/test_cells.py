@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tokonomy.catalog.suites import find_suite
-from tokonomy.measure.environment import device_class
+from tokonomy.measure.devices import device_class
 from tokonomy.run.executor import run
 from tokonomy.run.job import Job
 from tokonomy.run.plan import expand

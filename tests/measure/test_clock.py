@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tokonomy.measure.clock import CudaClock
+from tokonomy.measure.clock import Clock, CudaClock, FakeClock, MonotonicClock
 from tokonomy.measure.protocol import HOLD_CYCLES
 
 
@@ -26,16 +26,32 @@ class Device:
         self.asked.append("hold")
         self.cycles.append(cycles)
 
-    def call(self, argument: object) -> object:
+    def call(self, batch: object) -> object:
         self.asked.append("call")
-        return argument
+        return batch
+
+    def clock(self) -> CudaClock:
+        return CudaClock(sync=self.sync, start=self, end=self, hold=self.hold)
+
+
+def test_the_hosts_time_is_from_an_idle_device_to_an_idle_device() -> None:
+    device = Device()
+    taken = device.clock().timed(device.call, "batch")
+    assert device.asked == ["sync", "call", "sync"]
+    assert taken.output == "batch"
+    assert 0 < taken.asking_ns <= taken.host_ns
 
 
 def test_the_devices_time_is_taken_from_a_call_that_is_queued_whole() -> None:
     device = Device()
-    clock = CudaClock(sync=device.sync, start=device, end=device, hold=device.hold)
-    taken = clock.timed(device.call, "batch")
-    by_host, queued = ["sync", "call", "sync"], ["sync", "hold", "event", "call", "event", "sync"]
-    assert device.asked == by_host + queued
-    assert (taken.device_ns, taken.output) == (250_000, "batch")
-    assert 0 < device.cycles[0] <= taken.host_ns * HOLD_CYCLES
+    queued = device.clock().queued(device.call, "batch", 1000)
+    assert device.asked == ["sync", "hold", "event", "call", "event", "sync"]
+    assert (queued.device_ns, queued.output) == (250_000, "batch")
+    assert device.cycles == [1000 * HOLD_CYCLES]
+
+
+def test_a_processor_has_no_time_of_its_own() -> None:
+    device = Device()
+    clocks: tuple[Clock, ...] = (MonotonicClock(), FakeClock())
+    assert [clock.queued(device.call, "batch", 1000) for clock in clocks] == [None, None]
+    assert device.asked == []

@@ -1,6 +1,7 @@
 """Opening a device by its name, and the list of all of them; here torch has no CUDA."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from tokonomy.store.fields import Missing
 from tokonomy.store.record import Machine
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
+each_use = pytest.mark.parametrize("use", [devices.open_telemetry, devices.device_class])
 without_cuda = pytest.mark.skipif(torch.version.cuda is not None, reason="needs torch for CPUs")
 
 
@@ -33,15 +35,19 @@ def test_the_processors_are_always_there() -> None:
 @pytest.mark.parametrize(
     "name", ["", "gpu", "cuda", "cuda:", "cuda:x", "cuda:-1", "cuda:²", "cpu:0"]
 )
-def test_a_name_that_is_no_device_is_refused(name: str) -> None:
-    with pytest.raises(BadDevice, match="cpu or cuda:N"):
-        devices.open_telemetry(name)
+@each_use
+def test_a_name_that_is_no_device_is_refused(use: Callable[[str], object], name: str) -> None:
+    with pytest.raises(BadDevice, match="a device is cpu or cuda:N"):
+        use(name)
 
 
 @without_cuda
-def test_a_cuda_device_that_torch_cannot_use_is_refused_with_why() -> None:
+@each_use
+def test_a_cuda_device_that_torch_cannot_use_is_refused_with_why(
+    use: Callable[[str], object],
+) -> None:
     with pytest.raises(BadDevice, match="torch build without CUDA"):
-        devices.open_telemetry("cuda:0")
+        use("cuda:0")
 
 
 @dataclass(frozen=True)
@@ -126,15 +132,15 @@ def test_a_gpu_whose_driver_tells_nothing_is_open_and_says_so(
         devices.open_telemetry("cuda:0") as telemetry,
     ):
         assert isinstance(telemetry, UntoldTelemetry)
-        facts, counter = telemetry.facts(), telemetry.counter()
+        facts, state, counter = telemetry.facts(), telemetry.state(), telemetry.counter()
         assert not telemetry.exclusivity().proven
         assert telemetry.temperature_c() is None
         assert telemetry.used_bytes() == counter
-    Machine(software={}, hardware=facts, before={}, after={})
+    Machine(software={}, hardware=facts, before=state, after=state)
     assert facts["gpu_name"] == "scripted GPU"
     assert isinstance(counter, Missing)
     assert counter.reason in REASONS
-    assert str(facts["gpu_unwatched"]) == f"everything: {counter.reason}"
+    assert state["gpu_unwatched"] == f"everything: {counter.reason}"
 
 
 TOO_OLD = "The NVIDIA driver on your system is too old (found version 11040).\nPlease update"
@@ -150,30 +156,62 @@ def test_a_cuda_that_cannot_begin_is_refused_and_listed_with_why(
     torch_sees(as_torch(Gpu()))
     monkeypatch.setattr(torch.cuda, "get_device_properties", refuse)
     with installed(one(), kind="python"):
-        for opening in (devices.open_telemetry, environment.device_class):
+        for use in (devices.open_telemetry, devices.device_class):
             with pytest.raises(BadDevice, match=r"cuda:0 cannot be used: .*version 11040\)\.$"):
-                opening("cuda:0")
+                use("cuda:0")
         _, gpu = devices.devices()
     assert gpu["device"] is None
     assert gpu["detail"].startswith("not usable: cuda:0 cannot be used: The NVIDIA driver")
 
 
+def test_the_class_of_the_processors_says_how_many() -> None:
+    assert devices.device_class("cpu") == f"cpu: {environment.processors()}"
+
+
+SLOWER = {"asked_sm_mhz": flat(1200)}
+
+
+@each_kind
 @pytest.mark.parametrize(
-    ("changes", "name"),
+    ("changes", "apart"),
     [
-        ({}, "cuda: scripted GPU"),
-        ({"limit_w": flat(400)}, "cuda: scripted GPU limited to 400 W"),
-        ({"enforced_w": flat(350)}, "cuda: scripted GPU limited to 350 W"),
+        ({}, ""),
+        ({"limit_w": flat(400)}, " limited to 400 W"),
+        ({"enforced_w": flat(350)}, " limited to 350 W"),
+        (SLOWER, ", processor clock 1200 MHz"),
+        (SLOWER | {"limit_w": flat(400)}, " limited to 400 W, processor clock 1200 MHz"),
     ],
 )
-def test_a_gpu_at_another_power_limit_is_of_another_class(
-    changes: dict[str, Any], name: str, torch_sees: Any
+def test_a_gpu_that_is_not_as_it_came_is_of_another_class(
+    changes: dict[str, Any], apart: str, kind: Kind, torch_sees: Any
 ) -> None:
     torch_sees(as_torch(Gpu()))
-    with installed(one(**changes), kind="python", clock=FakeClock()):
-        assert environment.device_class("cuda:0") == name
-    with installed(FAULTS["library-missing"](0.0), kind="python", clock=FakeClock()):
-        assert environment.device_class("cuda:0") == "cuda: scripted GPU"
+    with installed(one(**changes), kind=kind, clock=FakeClock()):
+        assert devices.device_class("cuda:0") == f"cuda: scripted GPU{apart}"
+
+
+LIMITS = ("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementDefaultLimit")
+UNTOLD = [
+    *(FAULTS[name](0.0) for name in ("library-missing", "driver-not-loaded", "device-lost")),
+    *(replace(one(), faults=(Fault(function=name, code=3),)) for name in LIMITS),
+]
+
+
+@pytest.mark.parametrize("profile", UNTOLD)
+def test_a_gpu_whose_power_limit_is_not_told_is_of_another_class(
+    profile: Profile, torch_sees: Any
+) -> None:
+    torch_sees(as_torch(Gpu()))
+    with installed(profile, kind="python", clock=FakeClock()):
+        assert devices.device_class("cuda:0") == "cuda: scripted GPU, power limit unknown"
+
+
+def test_clocks_that_cannot_be_asked_for_set_nothing_apart(torch_sees: Any) -> None:
+    torch_sees(as_torch(Gpu()))
+    names = ("nvmlDeviceGetClock", "nvmlDeviceGetApplicationsClock")
+    faults = tuple(Fault(function=name, code=3) for name in names)
+    with installed(replace(one(**SLOWER), faults=faults), kind="python", clock=FakeClock()):
+        assert devices.device_class("cuda:0") == "cuda: scripted GPU"
 
 
 def rows(profile: Profile, kind: Kind, *seen: Gpu, why: str | None = None) -> list[devices.Row]:
@@ -276,6 +314,7 @@ def test_show_env_keeps_its_keys_and_adds_devices() -> None:
     gpu = found["devices"][1]
     assert gpu["detail"].startswith("not usable: torch build without CUDA, GPU-5c0")
     assert gpu["facts"]["gpu_power_limit_w"] == 700
+    assert gpu["probes"]["unwatched"] == "nothing"
     assert 0 < gpu["probes"]["energy_tick_ms"] < 1000
     assert "energy_counter           nvml-total-energy" in text.stdout
     assert "power_instant_module_w   - (nvml-not-supported)" in text.stdout

@@ -43,9 +43,10 @@ def test_the_command_line_keeps_private_folders_to_itself() -> None:
     assert away in ("~/models/vit", f"{home}/models/vit".removeprefix(f"{here}/"))
 
 
-def test_a_device_class_names_processor_and_cores() -> None:
-    assert environment.device_class("cpu").startswith("cpu: ")
-    assert environment.device_class("cpu").endswith(f"x{environment.cores()}")
+def test_processors_are_named_with_how_many_may_be_used() -> None:
+    model, _, count = environment.processors().rpartition(" x")
+    assert model
+    assert int(count) == environment.cores()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_temperature_is_of_a_processor_or_none(
 
 
 def codes() -> set[str]:
-    """Codes that the source passes on: reasons of endings, of missing parts and of flags."""
+    """Codes that the source passes on: of endings, of readings, of missing parts and of flags."""
     found = set()
     for path in (*ROOT.glob("run/*.py"), *ROOT.glob("measure/*.py")):
         for call in ast.walk(ast.parse(path.read_text())):
@@ -89,6 +90,8 @@ def codes() -> set[str]:
                 found.add(texts[1])
             if name in ("stage", "called"):
                 found.update(texts)
+            if name in ("TelemetryError", "DeviceLost"):
+                found.update(texts[:1])
             if name in ("Missing", "Flag"):
                 found.update(
                     key.value.value

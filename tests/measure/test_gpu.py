@@ -59,7 +59,7 @@ def test_facts_and_state_fit_into_a_record(kind: Kind) -> None:
         True,
     )
     assert facts["gpu_cuda_driver"] == "12.9"
-    assert facts["gpu_unwatched"] is None
+    assert state["gpu_unwatched"] is None
     assert state["gpu_sm_clock_mhz"] == 1980
     assert state["gpu_power_w"] == 100
     assert state["gpu_processes"] == 0
@@ -74,7 +74,7 @@ def test_what_a_device_does_not_support_is_null_one_by_one(kind: Kind) -> None:
     assert facts["gpu_ecc"] is None
     assert facts["gpu_mig"] is False
     assert facts["gpu_name"] == "scripted GPU"
-    assert facts["gpu_unwatched"] == "uncorrected errors: nvml-not-supported"
+    assert state["gpu_unwatched"] == "uncorrected errors: nvml-not-supported"
     assert (state["gpu_power_w"], state["gpu_ecc_uncorrected"]) == (None, None)
     assert state["gpu_temperature_c"] == 40
     assert isinstance(counter, Missing)
@@ -125,7 +125,9 @@ def test_what_spoils_nothing_is_no_cause(fault: str, kind: Kind) -> None:
         (0x001, False),
         (0x002, False),
         (0x004, False),
-        (0x008, True),
+        (0x008, False),
+        (0x008 | 0x040, True),
+        (0x008 | 0x080, True),
         (0x010, True),
         (0x020, True),
         (0x040, True),
@@ -149,6 +151,27 @@ def test_throttling_between_two_looks_is_seen_by_its_counter(kind: Kind) -> None
         (flag,) = bench.gpu.causes()
         assert flag.detail == "thermal for 7 ms"
         assert bench.gpu.causes() == []
+
+
+COUNTED_NS = {0: 5, 1: 10, 2: 20, 3: 40}
+OLD = ("nvmlDeviceGetFieldValues",)
+
+
+@each_kind
+@pytest.mark.parametrize("missing", [(), OLD], ids=["by number", "by function"])
+@pytest.mark.parametrize("policies", [(0, 1, 2, 3), (0, 1), (1,), (0,), ()])
+def test_each_counter_that_is_told_counts_once(
+    policies: tuple[int, ...], missing: tuple[str, ...], kind: Kind
+) -> None:
+    violations = tuple((policy, flat(COUNTED_NS[policy])) for policy in policies)
+    # Numbers of a newer header: something else to an older driver, and heat once more to this.
+    newer = tuple(Field(id=number, type=3, course=flat(10**6)) for number in (269, 270, 271))
+    profile = one(violations_ns=violations, fields=newer)
+    with opened(replace(profile, missing=missing), kind) as bench:
+        state = bench.gpu.state()
+    harm = [COUNTED_NS[policy] for policy in policies if policy]
+    assert state["gpu_throttle_ns"] == (sum(harm) if harm else None)
+    assert state["gpu_power_cap_ns"] == (COUNTED_NS[0] if 0 in policies else None)
 
 
 @each_kind
@@ -180,13 +203,13 @@ def test_a_change_is_told_once_and_a_process_as_long_as_it_stays(kind: Kind) -> 
 
 @each_kind
 def test_clocks_asked_of_the_device_are_watched(kind: Kind) -> None:
-    with opened(one(), kind) as bench:
-        bench.gpu.causes()
-        bench.gpu._watch._values["processor clock"] = 1500.0  # what the last look would have seen
+    with opened(one(asked_sm_mhz=until(AT_S, 1980, 1500)), kind) as bench:
+        assert bench.gpu.causes() == []
+        bench.pass_s(AT_S + 1)
         (flag,) = bench.gpu.causes()
     assert (flag.code, flag.detail) == (
         "clocks-changed",
-        "processor clock 1500 MHz before, 1980 MHz now",
+        "processor clock 1980 MHz before, 1500 MHz now",
     )
 
 
@@ -242,7 +265,7 @@ def test_what_cannot_be_watched_is_said(kind: Kind) -> None:
     faults = tuple(Fault(function=name, code=4) for name in names)
     profile = replace(one(violations_ns=()), faults=faults)
     with opened(profile, kind) as bench:
-        said = str(bench.gpu.facts()["gpu_unwatched"])
+        said = str(bench.gpu.state()["gpu_unwatched"])
     assert "power limit: nvml-no-permission" in said
     assert "events: nvml-no-permission" in said
     assert "throttle counters: nvml-not-supported" in said
@@ -262,9 +285,10 @@ def test_what_cannot_be_watched_is_said(kind: Kind) -> None:
 def test_a_watch_that_dies_on_the_way_is_said(name: str, code: int, said: str, kind: Kind) -> None:
     profile = replace(one(), faults=(Fault(function=name, code=code, from_s=AT_S),))
     with opened(profile, kind) as bench:
-        assert bench.gpu.facts()["gpu_unwatched"] is None
+        assert bench.gpu.state()["gpu_unwatched"] is None
         assert causes(bench) == []
-        assert bench.gpu.facts()["gpu_unwatched"] == said
+        assert bench.gpu.state()["gpu_unwatched"] == said
+        assert "gpu_unwatched" not in bench.gpu.facts()
 
 
 # Who else is on the device.
@@ -386,7 +410,8 @@ def test_a_device_that_hides_us_hides_others_too(
         assert occupancy.hidden(bench.gpu.state()) is None
         bench.touched = True
         assert bench.gpu.causes() == []
-        flag, unwatched = occupancy.hidden(bench.gpu.state()), bench.gpu.facts()["gpu_unwatched"]
+        state = bench.gpu.state()
+    flag, unwatched = occupancy.hidden(state), state["gpu_unwatched"]
     assert (flag.code if flag else None) == ("exclusivity-unverified" if hides else None)
     assert unwatched == ("processes: hidden" if hides else None)
 
@@ -495,6 +520,16 @@ def test_where_only_the_modules_power_is_told_the_counter_is_of_the_module(kind:
         assert not isinstance(counter, Missing)
         assert counter.boundary == "module"
         assert counter.power_w() == 900
+
+
+@each_kind
+def test_what_the_joules_are_of_is_found_once_for_all_counters(kind: Kind) -> None:
+    mute = Fault(function="nvmlDeviceGetFieldValues", code=10, from_s=AT_S)
+    with opened(replace(FAULTS["field-codes"](0.0), faults=(mute,)), kind) as bench:
+        bench.pass_s(AT_S + 1)
+        counter = bench.gpu.counter()
+        assert not isinstance(counter, Missing)
+        assert (counter.boundary, counter.power_w()) == ("module", None)
 
 
 INSTANT_MISSING = {"fields": (Field(id=186, code=pynvml.NVML_ERROR_NOT_SUPPORTED),)}

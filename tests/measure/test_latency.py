@@ -3,6 +3,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tokonomy.errors import TelemetryError
-from tokonomy.measure.clock import FakeClock, MonotonicClock, Taken, clock_for
-from tokonomy.measure.latency import measure_pairs
+from tokonomy.measure.clock import FakeClock, MonotonicClock, Queued, clock_for
+from tokonomy.measure.latency import measure_pairs, others
 from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS
 from tokonomy.store.cell import Measuring
 from tokonomy.store.observed import Flag, Pair, Timing
@@ -250,17 +251,113 @@ def test_nothing_is_asked_while_a_pair_is_timed() -> None:
     assert len(asked) == 1 + len(timing.pairs) // CHECK_EVERY
 
 
-def test_times_on_the_device_go_with_their_pairs() -> None:
-    class Events(FakeClock):
-        def timed(self, call: Any, argument: object) -> Taken:
-            taken = FakeClock.timed(self, call, argument)
-            return taken._replace(device_ns=len(ours) * 10 + 1)
+class Events(FakeClock):
+    """The clock of a device whose own time is all that a call takes."""
 
-    clock, ours, looks = Events(), list[Any](), iter([[], [], [HOT]])
+    def queued(self, call: Any, batch: Any, asking_ns: int) -> Queued:
+        begun = self.time_ns
+        output = call(batch)
+        return Queued(self.time_ns - begun, output)
+
+
+def alike(*numbers: int) -> list[Inputs]:
+    """So many batches of each of some shapes, in turn where there are several."""
+    rows = [row for turn in range(max(numbers)) for row, n in enumerate(numbers) if turn < n]
+    return [Inputs(torch.full((1 + row, 2), float(at))) for at, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("numbers", [(3,), (4,), (5,), (16,), (3, 3), (7, 4)])
+def test_time_on_the_device_is_of_other_batches_of_the_same_shape(numbers: tuple[int, ...]) -> None:
+    batches = alike(*numbers)
+    other = others(batches)
+    assert sorted(other) == list(range(len(batches)))
+    assert all(
+        one != place and batches[one].x.shape == batches[place].x.shape
+        for place, one in enumerate(other)
+    )
+
+
+@pytest.mark.parametrize("numbers", [(3,), (4,), (5,), (16,), (3, 3), (7, 4)])
+@pytest.mark.parametrize("warmup_s", [1e-6, 2.7e-5, 1.9e-5])
+def test_no_arm_meets_a_batch_twice_in_a_row(numbers: tuple[int, ...], warmup_s: float) -> None:
+    clock, ours, plain = Events(), list[Inputs](), list[Inputs]()
     timing = measure_pairs(
-        taking(clock, lambda: 1000, ours), taking(clock, lambda: 1000, []), BATCHES,
-        clock=clock, measuring=MEASURING, rng=random.Random(0), watch=lambda: next(looks, []),
+        taking(clock, lambda: 1000, ours), taking(clock, lambda: 1000, plain), alike(*numbers),
+        clock=clock, measuring=MEASURING.model_copy(update={"warmup_s": warmup_s}),
+        rng=random.Random(0),
     )  # fmt: skip
-    warm = timing.warmup_calls * 10 + 11
+    for calls in (ours, plain):
+        assert len(calls) == timing.warmup_calls + 2 * len(timing.pairs)
+        assert all(one is not next_one for one, next_one in pairwise(calls))
+
+
+def test_an_arm_that_keeps_its_last_answer_gains_nothing_by_it() -> None:
+    clock, last = Events(), [0]
+
+    def predict(batch: Inputs) -> Inputs:
+        clock.advance(1 if last == [id(batch)] else 1500)
+        last[:] = [id(batch)]
+        return batch
+
+    timing = measure_pairs(
+        predict, taking(clock, lambda: 1000, []), alike(4), clock=clock, measuring=MEASURING,
+        rng=random.Random(0),
+    )  # fmt: skip
+    assert {(pair.method_ns, pair.reference_ns) for pair in timing.pairs} == {(1500, 1000)}
+    assert {arm: set(times) for arm, times in timing.device_ns.items()} == {
+        "method": {1500}, "reference": {1000},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("batches", [alike(1), alike(2), BATCHES], ids=["1", "2", "4 and 1"])
+def test_too_few_batches_of_a_shape_leave_no_time_on_the_device(batches: list[Inputs]) -> None:
+    clock, calls = Events(), list[Inputs]()
+    timing = measure_pairs(
+        taking(clock, lambda: 1000, calls), taking(clock, lambda: 1000, []), batches, clock=clock,
+        measuring=MEASURING, rng=random.Random(0),
+    )  # fmt: skip
+    assert timing.device_ns == {}
+    assert len(calls) == timing.warmup_calls + len(timing.pairs)
+
+
+def test_outputs_of_both_kinds_of_call_are_seen_as_they_were() -> None:
+    clock, batches, held = Events(), alike(4), torch.zeros(1, 2)
+    looked: list[tuple[str, int]] = []
+
+    def predict(batch: Inputs) -> Tensor:
+        clock.advance(1000)
+        return held.copy_(batch.x)  # which every later call overwrites
+
+    def seen(arm: str, index: int, output: Tensor) -> None:
+        assert torch.equal(output, batches[index].x)
+        looked.append((arm, index))
+
+    timing = measure_pairs(
+        predict, predict, batches, clock=clock, measuring=MEASURING, rng=random.Random(0), seen=seen
+    )
+    timed = Counter((arm, pair.batch) for pair in timing.pairs for arm in ("method", "reference"))
+    queued = Counter({(arm, others(batches)[at]): n for (arm, at), n in timed.items()})
+    assert Counter(looked) == timed + queued
+
+
+def test_times_on_the_device_go_with_their_pairs() -> None:
+    class Numbered(FakeClock):
+        number = 0
+
+        def queued(self, call: Any, batch: Any, asking_ns: int) -> Queued:
+            assert asking_ns == 1000
+            self.number += 1
+            return Queued(self.number, call(batch))
+
+    clock, looks = Numbered(), iter([[], [], [HOT]])
+    predict = taking(clock, lambda: 1000, [])
+    timing = measure_pairs(
+        predict, predict, alike(5), clock=clock, measuring=MEASURING, rng=random.Random(0),
+        watch=lambda: next(looks, []),
+    )  # fmt: skip
     kept = [*range(10), *range(20, LEAST + 10)]
-    assert timing.device_ns["method"] == [warm + 10 * place for place in kept]
+    for times in timing.device_ns.values():
+        assert [(number - 1) // 2 for number in times] == kept  # two for each pair
+    firsts = [pair.first for pair in timing.pairs]
+    drawn = zip(timing.device_ns["method"], timing.device_ns["reference"], strict=True)
+    assert [("method", "reference")[ours > plain] for ours, plain in drawn] == firsts

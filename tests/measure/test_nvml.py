@@ -12,6 +12,8 @@ from tokonomy.measure.reasons import REASONS
 from tokonomy.measure.scripted import Fault, Field, Profile, flat, installed
 from tokonomy.measure.scripted.faults import FAULTS
 from tokonomy.measure.scripted.install import Kind
+from tokonomy.measure.telemetry import tried
+from tokonomy.store.fields import Missing
 
 UUID = Profile().gpus[0].uuid
 
@@ -117,6 +119,32 @@ def test_every_field_is_read_by_its_own_code_and_type(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_fields_read_at_once_answer_one_by_one(kind: Kind) -> None:
+    fields = (
+        Field(id=185, code=pynvml.NVML_ERROR_NO_PERMISSION),
+        Field(id=186, course=flat(250_000)),
+        Field(id=83, type=3, course=flat(2**40)),
+    )
+    with scripted(one(fields=fields, read_cost_us=1000), kind) as clock:
+        handle = nvml.ask("nvmlDeviceGetHandleByUUID", UUID)
+        begun = clock.now()
+        refused, *rest, missing = nvml.fields(handle, (185, 0), (186, 0), (83, 0), (186, 1))
+        assert clock.now() - begun == 1_000_000  # one read, whatever it is of
+    assert rest == [250_000, 2**40]
+    reasons = [each.reason for each in (refused, missing) if isinstance(each, Missing)]
+    assert reasons == ["nvml-no-permission", "nvml-not-supported"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_of_a_lost_device_raises(kind: Kind) -> None:
+    gone = Field(id=186, code=pynvml.NVML_ERROR_GPU_IS_LOST)
+    with scripted(one(fields=(gone,)), kind):
+        handle = nvml.ask("nvmlDeviceGetHandleByUUID", UUID)
+        with pytest.raises(DeviceLost):
+            nvml.fields(handle, (185, 0), (186, 0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_users_are_counted_so_that_opening_nests(kind: Kind) -> None:
     with scripted(Profile(), kind):
         with nvml.library():
@@ -154,8 +182,12 @@ def test_a_lost_device_is_never_taken_for_a_reading_that_is_not_there() -> None:
     def mute() -> int:
         raise TelemetryError("nvml-not-supported")
 
+    assert tried(mute) == Missing(reason="nvml-not-supported")
+    assert tried(lambda: 3) == 3
     assert nvml.told(mute) is None
     assert nvml.either(mute, lambda: 3) == 3
+    with pytest.raises(DeviceLost):
+        tried(lost)
     with pytest.raises(DeviceLost):
         nvml.told(lost)
     with pytest.raises(DeviceLost):

@@ -28,11 +28,9 @@ from tokonomy.measure.scripted import (
     Profile,
     Slice,
     build,
-    dumps,
     flat,
     installed,
     lent,
-    loads,
     names,
     ramps,
     steps,
@@ -206,6 +204,23 @@ DEVICE_CALLS: dict[str, tuple[Any, ...]] = {
         ([],),
     ),
 }
+#: Not bus ids, though some of them begin as one.
+ELSEWHERE = (
+    "nowhere",
+    "",
+    "01",
+    "01:00.0 and more",
+    "01:00.",
+    "01:00:00:00",
+    "01:00.0\n",
+    " 01:00.0",
+    "0x1:00.0",
+    "+1:00.0",
+    "0_1:00.0",
+    "-1:00.0",
+    "000000001:00.0",
+    ":01:00.0",
+)
 SYSTEM_CALLS: tuple[Callable[[], Any], ...] = (
     lambda: pynvml.nvmlSystemGetDriverVersion(),
     lambda: pynvml.nvmlSystemGetNVMLVersion(),
@@ -221,7 +236,10 @@ SYSTEM_CALLS: tuple[Callable[[], Any], ...] = (
     lambda: pynvml.nvmlDeviceGetHandleByPciBusId("0001:c1:1F.0"),
     lambda: pynvml.nvmlDeviceGetHandleByPciBusId("00000000:01:00.0"),
     lambda: pynvml.nvmlDeviceGetHandleByPciBusId("01:00.0"),
-    lambda: pynvml.nvmlDeviceGetHandleByPciBusId("nowhere"),
+    *(
+        lambda bus=bus: pynvml.nvmlDeviceGetHandleByPciBusId(bus)
+        for bus in (*ELSEWHERE, "01:00", "01:00.7")
+    ),
     lambda: pynvml.nvmlDeviceGetAttributes(pynvml.nvmlDeviceGetHandleByIndex(0)),
     lambda: pynvml.nvmlErrorString(15),
     lambda: pynvml.nvmlErrorString(998),
@@ -307,6 +325,17 @@ def test_a_busy_device_answers_what_its_profile_says(
         assert pynvml.nvmlDeviceGetPowerManagementLimit(handle) == 450_000
         assert pynvml.nvmlDeviceGetViolationStatus(handle, 0).violationTime == 2 * SECOND
         assert pynvml.nvmlDeviceGetTemperatureV(handle, 0) == round(40 + 44 * 6 / 60)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_bus_id_finds_a_device(kind: Kind, playing: Opening, clock: FakeClock) -> None:
+    with playing(MOVING, kind, clock):
+        pynvml.nvmlInit()
+        for bus in ("01:00", "0:1:0", "01:00.7", "00000000:01:00.0"):
+            assert plain(pynvml.nvmlDeviceGetHandleByPciBusId(bus)) == plain(handle_at(0))
+        for bus in ELSEWHERE:
+            with pytest.raises(pynvml.NVMLError_NotFound):
+                pynvml.nvmlDeviceGetHandleByPciBusId(bus)
 
 
 # Energy and power.
@@ -638,11 +667,6 @@ def test_a_damaged_script_is_no_library(text: str, tmp_path: Path, library: Path
     assert ctypes.CDLL(str(library)).scripted_load(str(script).encode()) == 0
 
 
-@pytest.mark.parametrize("profile", [MOVING, *(make(START_S) for make in FAULTS.values())])
-def test_a_profile_survives_json(profile: Profile) -> None:
-    assert loads(dumps(profile)) == profile
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -654,11 +678,10 @@ def test_a_profile_survives_json(profile: Profile) -> None:
         lambda: Gpu(tick_ms=0),
         lambda: Fault(function="nvmlDeviceGetBoardId", code=3),
         lambda: Profile(missing=("nvmlNothing",)),
-        lambda: loads("{"),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_refused(wrong: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=r"expected|JSON"):
+    with pytest.raises(ValueError, match="expected"):
         wrong()
 
 

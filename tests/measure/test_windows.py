@@ -8,25 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokonomy.calibrate import energy_trials
 from tokonomy.calibrate.energy_trials import (
     POWERS,
     SHAPES,
     Power,
+    Setting,
     alike,
     experiment,
     trials,
 )
 from tokonomy.errors import TelemetryError
-from tokonomy.measure.sampling import Pace, Search
+from tokonomy.measure.protocol import LEAST_CALLS, LEAST_TICKS, WINDOW_LATE
+from tokonomy.measure.sampling import Pace, Search, lengths
 from tokonomy.measure.trace import Bins
-from tokonomy.measure.windows import Reading, Tick, count, integral_uj, measure, ticks
+from tokonomy.measure.windows import Reading, Tick, count, integral_uj, measure, tick
 
 MS = 1_000_000
-
-
-def readings(*values: int) -> list[Reading]:
-    """A reading every 10 ms that takes 1 ms."""
-    return [Reading(at * 10 * MS, at * 10 * MS + MS, value) for at, value in enumerate(values)]
 
 
 def even(number: int, step_uj: int = 1000, width: int = MS) -> list[Tick]:
@@ -35,11 +33,9 @@ def even(number: int, step_uj: int = 1000, width: int = MS) -> list[Tick]:
 
 
 def test_a_tick_is_between_the_reads_around_it() -> None:
-    assert ticks(readings(5, 5, 9, 9, 12)) == [
-        Tick(10 * MS, 21 * MS, 9),
-        Tick(30 * MS, 41 * MS, 12),
-    ]
-    assert ticks(readings(5, 5)) == []
+    before, now = Reading(10 * MS, 11 * MS, 5), Reading(20 * MS, 21 * MS, 9)
+    assert tick(before, now) == Tick(10 * MS, 21 * MS, 9)
+    assert tick(before, now._replace(energy_uj=5)) is None
 
 
 @pytest.mark.parametrize(("at", "calls"), [(0, 0), (5, 0.5), (10, 1), (25, 1.75), (30, 2)])
@@ -104,21 +100,52 @@ def test_one_endless_call_gives_nothing() -> None:
 @pytest.mark.parametrize("name", [*POWERS, *SHAPES])
 def test_truth_is_within_the_bound(name: str) -> None:
     for seed in range(60):
-        chosen = (0.01, 1e-4, (3e-4, 3e-3, 0.03)[seed % 3], 0.1, 0.3, seed)
-        found = (
-            experiment(POWERS[name], *chosen) if name in POWERS else alike(SHAPES[name], *chosen)
-        )
+        chosen = Setting(0.01, 1e-4, (3e-4, 3e-3, 0.03)[seed % 3], 0.1, 0.3, seed, LEAST_TICKS)
+        found = experiment(POWERS[name], chosen) if name in POWERS else alike(SHAPES[name], chosen)
         assert found.used <= 1, (name, seed, found)
         assert 0 < found.bound < 1
 
 
+@pytest.mark.parametrize(
+    ("call_ms", "least_ms", "search_ms"),
+    [
+        (1, 500, 500),
+        (10, 500, 500),  # a call is no longer than a tick
+        (20, 500, 540),  # two calls of room
+        (400, 500, LEAST_CALLS * 400 + 800),
+    ],
+)
+def test_a_window_holds_its_ticks_and_whole_calls(
+    call_ms: int, least_ms: int, search_ms: int
+) -> None:
+    pace = Pace(tick_ns=10 * MS, read_ns=1000)
+    found = lengths(pace, 0.3, 50, call_ms * MS)
+    assert (found.least_ns, found.search_ns) == (least_ms * MS, search_ms * MS)
+    assert found.late_ns == WINDOW_LATE * search_ms * MS + 1000 * MS
+    assert lengths(pace, 0.7, 50).least_ns == 700 * MS
+
+
+def test_a_window_waits_for_ticks_that_are_seen_seldom() -> None:
+    dear = Pace(tick_ns=MS, read_ns=5 * MS)
+    assert dear.sparse_ns == 500 * MS
+    assert lengths(dear, 0.3, 2).late_ns == WINDOW_LATE * LEAST_TICKS * 500 * MS + 1000 * MS
+
+
+@pytest.mark.parametrize("min_ticks", [LEAST_TICKS, 50])
+def test_simulated_windows_are_as_long_as_those_of_a_device(min_ticks: int) -> None:
+    setting = Setting(0.1, 1e-5, 0.01, 0.0, 0.3, 1, min_ticks)
+    power = Power(((0.0, 100.0), (1.0, 100.0)))
+    found, _ = energy_trials._Bench(setting).run(power.energy_uj)
+    assert found.span_ns >= min_ticks * 100 * MS
+
+
 watts = st.floats(0.5, 900)
-lengths = st.floats(0.001, 3)
+seconds = st.floats(0.001, 3)
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    pieces=st.lists(st.tuples(lengths, watts, watts), min_size=1, max_size=6),
+    pieces=st.lists(st.tuples(seconds, watts, watts), min_size=1, max_size=6),
     tick_s=st.sampled_from([0.002, 0.01, 0.03]),
     call_s=st.sampled_from([4e-4, 3e-3, 0.04, 0.2]),
     read_s=st.sampled_from([1e-5, 5e-4, 3e-3]),
@@ -137,7 +164,8 @@ def test_truth_is_within_the_bound_under_any_power(
     for length, low, high in pieces:
         knots += [(at, low), (at + length, high)]
         at += length
-    found = experiment(Power(tuple(knots)), tick_s, read_s, call_s, jitter, 0.3, seed)
+    setting = Setting(tick_s, read_s, call_s, jitter, 0.3, seed, LEAST_TICKS)
+    found = experiment(Power(tuple(knots)), setting)
     assert found.used <= 1 + 1e-9
 
 

@@ -1,7 +1,8 @@
 """Planted truths are as large as they say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -59,11 +60,27 @@ def test_the_memory_is_resident_in_the_call_and_gone_after_it() -> None:
 
 @pytest.mark.parametrize("kind", ["control", "training-free"])
 def test_only_a_control_may_have_few_settings(kind: str) -> None:
-    from dataclasses import replace
-
     card = catalogue("method").card("planted-memory")
     if kind == "control":
         assert len(replace(card, kind=kind).sweep) == 1
     else:
         with pytest.raises(BadCard, match="at least four settings"):
             replace(card, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "good"),
+    [
+        ("control", "planted-noise", True),
+        ("control", "noise", False),
+        ("control", "not-planted-noise", False),
+        ("training-free", "noise", True),
+        ("training-free", "planted-noise", False),
+        ("reference", "planted-noise", False),
+    ],
+)
+def test_the_id_of_a_control_tells_that_it_is_one(kind: str, name: str, good: bool) -> None:
+    card = catalogue("method").card("planted-memory")
+    expected = nullcontext() if good else pytest.raises(BadCard, match="begins with 'planted-'")
+    with expected:
+        replace(card, id=name, kind=kind, sweep=card.sweep * 4)

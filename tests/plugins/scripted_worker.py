@@ -14,22 +14,25 @@ from types import SimpleNamespace
 from typing import Any
 
 from tokonomy.measure import crosscheck, devices, occupancy, untold
-from tokonomy.measure.clock import Call, MonotonicClock, Taken
+from tokonomy.measure.arms import Predict
+from tokonomy.measure.clock import MonotonicClock, Taken
 from tokonomy.measure.cpu import CpuTelemetry
+from tokonomy.measure.energy import measure_energy
 from tokonomy.measure.gpu import GpuTelemetry
 from tokonomy.measure.scripted import Gpu, Process, Profile, installed, steps
 from tokonomy.measure.scripted.faults import FAULTS, SOUND, THERMAL_POLICY
 from tokonomy.measure.telemetry import Counter, Exclusivity
 from tokonomy.measure.visible import Target
-from tokonomy.run import worker
+from tokonomy.run import passes, worker
 from tokonomy.run.job import JOB, Job
-from tokonomy.store.fields import Missing
-from tokonomy.store.observed import Flag
+from tokonomy.store.fields import Arm, Missing
+from tokonomy.store.observed import Energy, Flag
 
 LIBRARY = "TOKONOMY_TEST_LIBRARY"  # names the library in C, built once for all runs
 AT_S = 600.0  # second of the script at which things happen; a run is much shorter
 WITHIN_S = 0.15  # from the first call for a window of energy, past its lead, until it happens
 FASTER = 20  # than real devices are the scripted counters and sensors
+REPEATED = 5  # times is each call made where energy is measured of other work than was timed
 
 EMPTY = Path("/nonexistent")  # a host at rest: this one is shared with other work
 
@@ -44,6 +47,8 @@ def _indistinct() -> Profile:
     return Profile(gpus=(SOUND, replace(other, name="scripted other GPU")))
 
 
+#: Calls, not the device, are at fault: the guard against this is on for this one only.
+OTHER_WORK = "other-work"
 #: What goes wrong beside the shipped faults.
 OTHERS = {
     "sound": lambda at_s: _alone(),
@@ -53,6 +58,7 @@ OTHERS = {
         violations_ns=((THERMAL_POLICY, steps((0, 0), (at_s, 5e6))),)
     ),
     "indistinct": lambda at_s: _indistinct(),
+    OTHER_WORK: lambda at_s: _alone(),
 }
 #: Runs whose own process is not among those listed by its own number.
 UNLISTED = ("host-pids", "none-memory")
@@ -79,8 +85,11 @@ class StagedClock:
             self._ahead, self._due = int(AT_S * 1e9) - (due - self.begun), 0
         return real + self._ahead
 
-    def timed(self, call: Call, argument: object) -> Taken:
-        return MonotonicClock().timed(call, argument)
+    def timed(self, call: Predict, batch: Any) -> Taken:
+        return MonotonicClock().timed(call, batch)
+
+    def queued(self, call: Predict, batch: Any, asking_ns: int) -> None:
+        pass
 
     def jump(self, after_s: float = 0.0) -> None:
         self._due = time.perf_counter_ns() + int(after_s * 1e9)
@@ -132,6 +141,7 @@ def _quick(gpu: Gpu, listed: bool) -> Gpu:
         phase_ms=gpu.phase_ms / FASTER,
         sensor_ms=gpu.sensor_ms / FASTER,
         seen_ms=gpu.seen_ms / FASTER,
+        read_cost_us=gpu.read_cost_us / FASTER,
         processes=(*ours, *gpu.processes),
     )
 
@@ -156,6 +166,15 @@ def _staged(target: Target, own: occupancy.Self, clock: StagedClock, moment: str
     return made
 
 
+def _of_other_work(arms: dict[Arm, Predict], *rest: Any, **named: Any) -> Energy | Missing:
+    """The energy pass of calls that each do what several of those that were timed did."""
+
+    def repeated(predict: Predict) -> Predict:
+        return lambda batch: [predict(batch) for _ in range(REPEATED)][-1]
+
+    return measure_energy({arm: repeated(each) for arm, each in arms.items()}, *rest, **named)
+
+
 def warm(references: Sequence[Sequence[str]]) -> None:
     """As in a real run."""
     worker.warm(references)
@@ -174,7 +193,10 @@ def main(folder: Path) -> None:
         *known, host=CpuTelemetry(root=EMPTY)
     )
     worker.open_telemetry = lambda _: devices.open_telemetry("cuda:0")
-    crosscheck.THROUGHPUT = 10.0  # the machine that tests run on does other things meanwhile
+    if fault == OTHER_WORK:
+        passes.measure_energy = _of_other_work
+    else:
+        crosscheck.THROUGHPUT = 10.0  # the machine that tests run on does other things meanwhile
     with installed(
         script, kind="c" if library else "python", clock=clock, library=library
     ) as driver:

@@ -9,6 +9,7 @@ import pytest
 from tinyruns import MEASURING, Tiny
 from tokonomy.measure.reasons import REASONS
 from tokonomy.measure.scripted import build
+from tokonomy.measure.scripted.faults import FAULTS
 from tokonomy.measure.scripted.library import compiler
 from tokonomy.run.executor import run
 from tokonomy.run.supervisor import Supervisor, Warm
@@ -27,6 +28,7 @@ ROWS: dict[str, tuple[str, str | None, str | None]] = {
     "sound@start": ("ok", None, None),
     "quantised-ticks@start": ("ok", None, None),
     "field-codes@start": ("ok", None, None),
+    "slow-reads@start": ("ok", None, None),
     "stopped-counter@start": ("ok", None, "too-few-ticks"),
     "counter-reset@energy": ("ok", None, None),
     "resets-again@energy": ("ok", None, "counter-reset"),
@@ -53,11 +55,13 @@ ROWS: dict[str, tuple[str, str | None, str | None]] = {
     "limits-changed@latency": ("ok", None, None),
     "limits-changed@energy": ("ok", None, None),
     "ecc@latency": ("ok", None, None),
+    "ecc@energy": ("ok", None, None),
     "xid@latency": ("ok", None, None),
     "xid@energy": ("ok", None, None),
     "driver-not-loaded@start": ("ok", None, "driver-not-loaded"),
     "version-mismatch@start": ("ok", None, "driver-version-mismatch"),
     "library-missing@start": ("ok", None, "nvml-library-missing"),
+    "other-work@start": ("ok", None, "throughput-disagrees"),
 }
 #: What spoils pairs or windows that are made again, by run.
 AGAIN = {
@@ -67,6 +71,7 @@ AGAIN = {
     "limits-changed@latency": "limits-changed",
     "limits-changed@energy": "limits-changed",
     "ecc@latency": "ecc-error",
+    "ecc@energy": "ecc-error",
     "xid@latency": "xid-error",
     "xid@energy": "xid-error",
 }
@@ -98,6 +103,10 @@ def supervisor(
 def made(name: str, supervisor: Supervisor, tiny: Tiny, measuring: Measuring) -> Record:
     job = tiny.job("reference", measuring=measuring)
     return run(job.model_copy(update={"suite": name}), supervisor)
+
+
+def test_every_shipped_fault_has_a_row() -> None:
+    assert set(FAULTS) <= {name.partition("@")[0] for name in ROWS}
 
 
 MEASURED = MEASURING.model_copy(update={"min_pairs": 20, "max_pairs": 20, "energy": PLAN})
@@ -175,7 +184,7 @@ def test_what_a_device_does_not_tell_is_null(supervisor: Supervisor, tiny: Tiny)
     facts, state = record.machine.hardware, record.machine.before
     assert [facts[name] for name in ("gpu_ecc", "gpu_memory_bytes")] == [None, 80 * 2**30]
     assert [state[name] for name in ("gpu_power_w", "gpu_temperature_c")] == [None, 40.0]
-    assert "nvml-not-supported" in str(facts["gpu_unwatched"])
+    assert "nvml-not-supported" in str(state["gpu_unwatched"])
 
 
 def test_energy_that_nobody_asked_for_is_not_measured(supervisor: Supervisor, tiny: Tiny) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinyruns import Tiny, in_mode
+from tinyruns import Tiny, altered, in_mode
 from tokonomy.catalog.suites import Limits
 from tokonomy.measure.reasons import REASONS
 from tokonomy.run.executor import run
@@ -132,6 +132,18 @@ def test_a_good_run_holds_every_part(supervisor: Supervisor, tiny: Tiny) -> None
     assert record.quality.outputs["method"] == record.quality.outputs["reference"]
     assert len(record.quality.outputs["coarse"]) == tiny.task.samples
     assert record.energy.reason == "not-asked"
+
+
+def test_a_device_that_is_no_longer_what_was_planned_on_is_refused(
+    supervisor: Supervisor, tiny: Tiny
+) -> None:
+    job = tiny.job(act="good")
+    record = run(altered(job, device_class="cpu: another x64"), supervisor)
+    check(record)
+    assert (record.status, record.reason) == ("invalid", "limits-changed"), record.log
+    assert record.detail == f"planned on cpu: another x64, now {job.cell.device_class}"
+    assert record.machine.hardware["cpus"]
+    assert record.machine.after["busy_s"]
 
 
 def test_memory_is_what_the_method_takes(supervisor: Supervisor, tiny: Tiny) -> None:

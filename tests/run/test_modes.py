@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tinyruns import Tiny, in_mode, make_job
+from tinyruns import MODEL, TASK, Tiny, in_mode, make_job
 from tokonomy.families import load_family
 from tokonomy.run.executor import run
+from tokonomy.run.passes import meaningful
 from tokonomy.run.supervisor import Supervisor
 from tokonomy.store.fields import Missing
 from tokonomy.store.observed import UNSCORED, Costs, Timing
@@ -42,6 +43,29 @@ def test_a_mode_that_the_device_has_not_is_a_row_of_its_own(
     assert (record.status, record.reason) == ("unsupported", "mode-impossible")
     assert record.detail is not None
     assert "CUDA device" in record.detail
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "embedded", "expected"),
+    [
+        ("digits", "digits-vit", True, True),
+        ("imagefolder", "textures-vit", True, True),
+        ("imagefolder", "deit-base-random", True, False),
+        ("noise", "digits-vit", True, False),
+        ("imagefolder", "deit-base-random", False, True),  # a folder of that name
+        ("noise", "vit-base", False, False),
+    ],
+)
+def test_answers_mean_something_to_a_scored_task_with_weights_for_one(
+    task: str, model: str, embedded: bool, expected: bool
+) -> None:
+    cell = make_job(
+        TASK.model_copy(update={"id": task}),
+        MODEL.model_copy(update={"id": model, "embedded": embedded}),
+        "reference",
+        {},
+    ).cell
+    assert meaningful(cell) is expected
 
 
 def test_what_means_nothing_is_measured_and_not_scored(

@@ -167,7 +167,7 @@ def test_pending_skips_what_is_done(options: dict[str, bool], left: list[int]) -
 
 def earlier(job: Job, wall_s: float) -> Run:
     """What the store would tell of an earlier run."""
-    cell, made = job.cell, row(make_record())
+    cell, made = job.cell, row(make_record(), [])
     fields: dict[str, Any] = {name: made[name] for name in COLUMNS} | {
         "cell_key": cell.key,
         "task_ref": cell.task.ref,

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
 from records import (
     TASKS,
@@ -30,6 +31,7 @@ from tokonomy.store.observed import Trace
 from tokonomy.store.record import Record
 from tokonomy_site.build import build
 from tokonomy_site.command import publish
+from tokonomy_site.sections.calibration import shown
 from tokonomy_site.sections.device import MODES
 from tokonomy_site.sections.traces import MOST_BINS, merged, power
 from tokonomy_site.words import BOUNDARIES
@@ -159,6 +161,30 @@ def test_a_long_trace_keeps_its_peaks() -> None:
     assert power(Trace(source="x", samples=1, at_ms=[0], low_w=[1], high_w=[1])) is None
 
 
+@pytest.mark.parametrize(
+    "at_ms", [[], [5.0], [0.0, 0.0, 0.0], [7.0, 7.0], [3.0, 1.0], [0.0, 5e-324]]
+)
+def test_a_trace_whose_times_do_not_advance_is_not_drawn(at_ms: list[float]) -> None:
+    watts = [1.0] * len(at_ms)
+    trace = Trace.model_construct(source="x", samples=3, at_ms=at_ms, low_w=watts, high_w=watts)
+    assert power(trace) is None
+
+
+@pytest.mark.parametrize("at_ms", [[0.0, 0.0], [1.0, 0.5]])
+def test_a_record_s_trace_rises(at_ms: list[float]) -> None:
+    fields = {"source": "x", "samples": 2, "at_ms": at_ms, "low_w": [1.0] * 2, "high_w": [1.0] * 2}
+    with pytest.raises(ValidationError, match="at_ms rises"):
+        Trace.model_validate(fields)
+
+
+def test_a_hostile_trace_does_not_keep_the_site_from_being_built(tmp_path: Path) -> None:
+    trace = {"source": "x", "samples": 2, "at_ms": [0.0, 5e-324], "low_w": [0.0, 0.0],
+             "high_w": [0.0, 0.0]}  # fmt: skip
+    text = page([make_gpu_record(energy=make_energy(trace=trace))], "run/*.html", tmp_path)
+    assert "windows of continuous" in text
+    assert "Power trace" not in text
+
+
 def test_simulated_and_measured_findings_stand_apart(lab: Path) -> None:
     text = (lab / "methodology.html").read_text(encoding="utf-8")
     sections = re.findall(r'<section aria-labelledby="c\d+">.*?</section>', text, re.DOTALL)
@@ -166,6 +192,8 @@ def test_simulated_and_measured_findings_stand_apart(lab: Path) -> None:
     assert titles == ["Measured on cpu: made-up CPU x2, 2026-02-01", "Simulated, 2026-02-01"]
     measured, simulated = sections
     assert "simulated" not in measured.lower()
+    told = "reference against itself: 95.0 % of 100 intervals cover the truth"
+    assert (told in measured, told in simulated) == (True, False)
     assert 'class="tag warn">simulated' in simulated
     assert "16 runs, 16 of them in this snapshot; the first 12 are listed" in measured
     assert measured.count('<a href="run/') == 12
@@ -194,6 +222,43 @@ def test_findings_where_the_interval_fails_are_explained_and_only_they(tmp_path:
     text = page([make_record()], "methodology.html", tmp_path, tmp_path / "d")
     assert "show where the interval fails" not in text
     assert "easiest of its size to find" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "low", "high", "said"),
+    [
+        ("coverage", 0.9, 0.83, 0.96,
+         "90.0 % of 100 intervals cover the truth (83.0 % to 96.0 %); the 95.0 % that they "
+         "promise lies inside that."),
+        ("coverage", 0.9, 0.83, 0.94, "the 95.0 % that they promise lies outside that."),
+        ("coverage", 0.99, 0.96, 1.0, "the 95.0 % that they promise lies outside that."),
+        ("same-ratio", 1.0012, 1.0003, 1.0021,
+         "the middle of 100 ratios is 1.0012 (1.0003 to 1.0021) where the truth is 1: all "
+         "sessions share a bias, which the interval of one cannot show."),
+        ("same-ratio", 1.0002, 0.9996, 1.0011, "no bias that all sessions share could be told."),
+    ],
+)  # fmt: skip
+def test_real_sessions_say_whether_the_interval_keeps_its_promise(
+    name: str, value: float, low: float, high: float, said: str
+) -> None:
+    finding = {"name": name, "setting": "reference against itself", "unit": "1", "value": value,
+               "low": low, "high": high, "n": 100}  # fmt: skip
+    measured = make_calibration(findings=[finding])
+    simulated = make_calibration("simulated", findings=[finding])
+    real, other = shown({"a.json": measured, "b.json": simulated}, [])
+    assert len(real.found) == 1
+    assert real.found[0].startswith("reference against itself: ")
+    assert real.found[0].endswith(said)
+    assert other.found == ()
+
+
+def test_what_has_no_interval_says_nothing_of_its_promise() -> None:
+    finding = {"name": "same-ratio", "setting": "few sessions", "unit": "1", "value": 1.2,
+               "low": None, "high": None, "n": 3}  # fmt: skip
+    (few,) = shown({"a.json": make_calibration(findings=[finding])}, [])
+    assert few.found == ()
+    title, _, value = (cell.text for cell in few.table.lines[0].cells[:3])
+    assert (title, value) == ("Middle of the ratios, where the truth is 1", "1.2")
 
 
 def test_a_calibration_on_a_scripted_device_is_simulated(tmp_path: Path) -> None:
@@ -239,6 +304,20 @@ def test_the_verb_refuses_a_broken_calibration(tmp_path: Path) -> None:
     assert not (tmp_path / "dist").exists()
 
 
+def test_the_newest_run_that_is_told_is_a_result(tmp_path: Path) -> None:
+    records = [
+        make_record(started="2026-03-01T00:00:00Z"),
+        make_record(method="reference", suite="calibration", started="2026-04-01T00:00:00Z"),
+        make_gpu_record(
+            cell={"device_class": "cuda: Scripted GPU"}, started="2026-05-01T00:00:00Z"
+        ),
+    ]
+    text = page(records, "index.html", tmp_path)
+    assert text.count("newest result 2026-03-01") == 2  # coverage and foot
+    assert "2026-04" not in text
+    assert "2026-05" not in text
+
+
 def test_what_is_not_measured_follows_from_the_snapshot(tmp_path: Path, lab: Path) -> None:
     plain = page([make_record()], "methodology.html", tmp_path)
     for said in ("GPUs: the figures here", "Energy: no run of this", "Compiled execution: no run",
@@ -250,9 +329,11 @@ def test_what_is_not_measured_follows_from_the_snapshot(tmp_path: Path, lab: Pat
     assert "Execution as CUDA graphs: no run" in text
 
 
+@pytest.mark.parametrize("moved", [False, True], ids=["one machine", "two of a class"])
 def test_a_shift_of_the_reference_begins_an_epoch_and_rows_across_it_are_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
 ) -> None:
+    elsewhere = make_record().machine.model_dump() | {"hardware": {"cpu": "another CPU"}}
     monkeypatch.setitem(TASKS, "textures", TASKS["textures"])
     records = []
     for day in range(1, 25):
@@ -260,10 +341,16 @@ def test_a_shift_of_the_reference_begins_an_epoch_and_rows_across_it_are_warned_
             task, tokens, ceiling, latency_ns, samples = TASKS["textures"]
             TASKS["textures"] = (task, tokens, ceiling, 1.5 * latency_ns, samples)
         started = f"2026-01-{day:02}T00:00:00Z"
-        records.append(make_record(method="reference", seed=day, started=started))
+        place = {"machine": elsewhere} if moved and day >= 13 else {}
+        records.append(make_record(method="reference", seed=day, started=started, **place))
     records.append(make_record(method="made-a", started="2026-02-01T00:00:00Z"))
     text = page(records, "methodology.html", tmp_path)
     assert "Epochs, from runs of the reference" in text
-    assert re.search(r"made-up CPU x2</th> <td[^>]*>2</td><td[^>]*>2026-01-13 00:00<", text)
     board = (tmp_path / "dist/leaderboard/vision.html").read_text(encoding="utf-8")
-    assert "come from 2 epochs of their device class" in board
+    assert ("come from 2 epochs of their device:" in board) is not moved
+    if moved:
+        one = r"made-up CPU x2, machine [0-9a-f]{12}</th> <td[^>]*>1</td><td[^>]*>none seen<"
+        assert len(re.findall(one, text)) == 2
+    else:
+        two = r"made-up CPU x2</th> <td[^>]*>2</td><td[^>]*>2026-01-13 00:00<"
+        assert re.search(two, text)

@@ -1,110 +1,48 @@
-"""Nothing invalid, simulated, planted or of another class reaches a table, a chart or a front.
-
-A small store of honest rows, and beside it every kind of run that must not stand among them, each
-with figures that would lead everywhere. What it would win is then looked for in the built pages.
-"""
+"""Nothing invalid, simulated, planted or of another class reaches a table, a chart or a front."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from records import UNSCORED, make_energy, make_gpu_record, make_record
+from records import make_gpu_record, make_record
+from temptations import (
+    HONEST,
+    LABELLED,
+    NO_RESULT,
+    NOT_OK,
+    OTHER_CLASS,
+    OTHER_KIND,
+    SESSIONS,
+    installed,
+    paced,
+    records,
+)
 from tokonomy.store.database import open_store
-from tokonomy.store.record import Record
 from tokonomy_site.build import build
-
-HONEST = ("honest-a", "honest-b")
-BEST: dict[str, Any] = {
-    "accuracy": 0.95, "latency_ratio": 0.05, "keep": 0.1,
-    "energy": make_energy(0.01), "params": {"keep": 0.1},
-}  # fmt: skip
-MODEL = {"id": "m", "ref": "hf:m", "embedded": False, "weights_hash": "5" * 64}
-#: What must not be among the honest rows though it is ok: fields of its cell.
-OTHER_CLASS: dict[str, dict[str, Any]] = {
-    "other-device": {"device_class": "cuda: Other GPU"},
-    "other-precision": {"precision": "bf16"},
-    "other-mode": {"mode": "cuda-graphs"},
-    "other-protocol": {"protocol": 2},
-    "other-threads": {"threads": 2},
-    "other-checkpoint": {"model": MODEL},
-}
-#: What must be in no ranking at all.
-NO_RESULT: dict[str, dict[str, Any]] = {
-    "scripted-class": {"cell": {"device_class": "cuda: Scripted GPU"}},
-    "scripted-hardware": {"machine": {"software": {}, "hardware": {"gpu_name": "scripted fast GPU"},
-                                      "before": {}, "after": {}}},
-    "scripted-meter": {"energy": make_energy(0.01, meter="scripted-total-energy")},
-    "planted-slow": {},
-    "planted-of-another": {},
-    "in-calibration": {"suite": "calibration"},
-}  # fmt: skip
-NOT_OK = ("invalid", "oom", "timeout", "crash", "unsupported")
-
-
-def best(method: str, **changes: Any) -> Record:
-    """A run with figures that would lead everywhere."""
-    return make_gpu_record(method=method, **(BEST | changes))
-
-
-def ended(status: str) -> Record:
-    """A run that is not ok and yet holds every part."""
-    fields = best(f"ended-{status}").model_dump(mode="json")
-    return Record.model_validate(fields | {"status": status, "reason": "throttled", "detail": None})
-
-
-def records() -> Iterator[Record]:
-    """The honest rows and every temptation."""
-    yield make_gpu_record(method="reference")
-    for method in HONEST:
-        yield make_gpu_record(method=method, params={"keep": 0.8}, keep=0.8, accuracy=1.2)
-        yield make_gpu_record(method=method, params={"keep": 0.5}, keep=0.5)
-    yield from (ended(status) for status in NOT_OK)
-    yield from (best(name, cell=cell) for name, cell in OTHER_CLASS.items())
-    yield from (best(name, **fields) for name, fields in NO_RESULT.items())
-    yield best("other-boundary", energy=make_energy(0.01, boundary="module"))
-    yield best("without-quality", quality=UNSCORED)
-    yield best("run-again")
-    yield make_gpu_record(method="run-again", params={"keep": 0.1}, keep=0.6, attempt=60)
-    yield best("tome")  # is installed, and of another source
-    yield best("capped", timing=_capped(), cell=_asked(0.5))
-    yield make_gpu_record(method="wide", keep=0.5)  # timing says that it converged
-    yield make_gpu_record(method="narrow", keep=0.5, cell=_asked(0.5))
-    yield make_gpu_record(method="doubtful", flags=[{"code": "power-disagrees", "detail": None}])
-    yield from (
-        make_gpu_record(method="reference", seed=seed, suite="calibration", attempt=60)
-        for seed in range(12)
-    )
-
-
-def _asked(half_width: float) -> dict[str, Any]:
-    """Fields of a cell whose interval was to be so narrow."""
-    return {"measuring": {"threads": 1, "half_width": half_width}}
-
-
-def _capped() -> dict[str, Any]:
-    """Timing that stopped at a cap, though no flag says so."""
-    timing = best("capped").model_dump(mode="json")["timing"]
-    return timing | {"stop": "pair-cap", "device_ns": {}}
 
 
 class Seen(HTMLParser):
-    """A page as rows of texts, labels of marks in charts, the legend, and everything else."""
+    """A page as rows of texts, items of lists, marks of charts, and everything else.
+
+    Marks go by their labels; ``signed`` are those with a sign beside them.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.rows: list[list[str]] = []
+        self.items: list[str] = []
         self.marks: list[str] = []
+        self.signed: list[str] = []
         self.words: list[str] = []
         self._cell = False
         self._svg = 0
+        self._mark = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -115,17 +53,31 @@ class Seen(HTMLParser):
         if tag in ("td", "th") and self.rows:
             self._cell = True
             self.rows[-1].append("")
+        if tag == "li":
+            self.items.append("")
         if tag == "a" and self._svg:
             self.marks.append(str(named.get("aria-label")))
+        self._mark = self._mark or (tag == "a" and self._svg > 0)
+        if tag == "text" and self._mark:
+            self.signed.append(self.marks[-1])
 
     def handle_endtag(self, tag: str) -> None:
         self._svg -= tag == "svg"
         self._cell = self._cell and tag not in ("td", "th")
+        self._mark = self._mark and tag != "a"
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        if self.items:
+            self.items[-1] = f"{self.items[-1]} {data}"
         if self._cell:
             self.rows[-1][-1] += f" {data.strip()}"
+
+    @property
+    def heads(self) -> set[str]:
+        """First words of the heads of all rows; methods here are one word each."""
+        found = {row[0].split()[0] for row in self.rows if row and row[0].strip()}
+        return found - {"Method"}
 
     def rows_of(self, method: str) -> list[list[str]]:
         """Rows whose head names the method."""
@@ -136,9 +88,10 @@ class Seen(HTMLParser):
 def tempted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site made from the store."""
     folder = tmp_path_factory.mktemp("tempted")
-    with open_store(folder / "a.sqlite") as store:
-        store.add_all(records())
-    build(str(folder / "a.sqlite"), None, folder / "dist")
+    with installed(folder / "plugin"):
+        with open_store(folder / "a.sqlite") as store:
+            store.add_all(records())
+        build(str(folder / "a.sqlite"), None, folder / "dist")
     return folder / "dist"
 
 
@@ -156,6 +109,18 @@ def honest(boards: dict[str, Seen]) -> Seen:
     """The leaderboard of the honest rows."""
     (found,) = (seen for seen in boards.values() if seen.rows_of(HONEST[0]))
     return found
+
+
+def run_page(site: Path, method: str) -> str:
+    """The page of a method's only run."""
+    pages = (page.read_text(encoding="utf-8") for page in (site / "run").glob("*.html"))
+    (found,) = (text for text in pages if f"--method {method} " in text)
+    return found
+
+
+def method_page(site: Path, method: str) -> Seen:
+    """The page of a method."""
+    return Seen((site / f"method/{method}.html").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +149,11 @@ def leaders(seen: Seen) -> set[str]:
     return {first(label) for label in seen.marks if "on the front" in label}
 
 
-def test_the_honest_rows_are_ranked(honest: Seen) -> None:
-    assert {"Reference", *HONEST} <= named(honest)
-    assert {*HONEST} & leaders(honest)
+def test_the_honest_rows_are_ranked(honest: Seen, index: Seen) -> None:
+    assert honest.heads == {"Reference", "ToMe", *HONEST, *LABELLED}
+    for seen in (honest, index):
+        assert {"Reference", *HONEST} <= named(seen)
+        assert {*HONEST} & leaders(seen)
     for method in HONEST:
         assert len(honest.rows_of(method)) == 2
         assert all(len(numbers(row)) > 15 for row in honest.rows_of(method))
@@ -203,16 +170,27 @@ def test_a_run_that_is_not_ok_has_a_word_and_no_number(
     assert f"ended-{status}" not in named(honest) | named(index)
 
 
-@pytest.mark.parametrize("name", OTHER_CLASS)
+@pytest.mark.parametrize("name", [*OTHER_CLASS, *OTHER_KIND])
 def test_a_run_of_another_class_stands_apart(
     name: str, boards: dict[str, Seen], index: Seen
 ) -> None:
     (own,) = (seen for seen in boards.values() if seen.rows_of(name))
-    assert {row[0].split()[0] for row in own.rows if row and row[0].split()[1:2] == ["keep"]} <= {
-        name
-    }
-    assert not any(own.rows_of(method) for method in HONEST)
+    beside = {"Reference"} if name in OTHER_KIND else set()
+    assert own.heads == {name} | beside
     assert name not in named(index)
+    assert all(name not in named(seen) for seen in boards.values() if seen is not own)
+
+
+def test_every_class_has_a_page_and_says_what_it_is(boards: dict[str, Seen]) -> None:
+    assert len(boards) == 1 + len(OTHER_CLASS) + len(OTHER_KIND)
+    for name, said in (
+        ("is-trained", "methods trained for their task"),
+        ("not-installed", "whether they were trained is not known"),
+        ("other-power-limit", "limited to 250 W"),
+        ("other-split", "textures/train"),
+    ):
+        (own,) = (seen for seen in boards.values() if seen.rows_of(name))
+        assert said in " ".join(own.words)
 
 
 @pytest.mark.parametrize("name", NO_RESULT)
@@ -224,12 +202,12 @@ def test_what_is_no_result_is_in_no_table_chart_or_count(
         assert name not in named(seen)
     for seen in boards.values():
         assert name not in " ".join(seen.words)
-    pages = [page.read_text(encoding="utf-8") for page in (tempted / "run").glob("*.html")]
-    (own,) = (text for text in pages if f"--method {name} " in text)
+    own = run_page(tempted, name)
     assert "Not a result: " in own
+    assert ("Raw samples of a simulation" in own) == name.startswith("scripted")
     assert ('<p class="verdict">Simulated. ' in own) == name.startswith("scripted")
     if name == "in-calibration":
-        page = Seen((tempted / f"method/{name}.html").read_text(encoding="utf-8"))
+        page = method_page(tempted, name)
         assert page.marks == []
         assert "calibration" in " ".join(page.rows[-1])
         return
@@ -240,11 +218,17 @@ def test_what_is_no_result_is_in_no_table_chart_or_count(
 
 def test_the_counts_leave_out_what_is_no_result(index: Seen) -> None:
     said = " ".join(" ".join(index.words).split())
-    results = 5 + len(NOT_OK) + len(OTHER_CLASS) + 9
+    results = sum(1 for _ in records()) - SESSIONS - len(NO_RESULT)
     assert f"{results} runs" in said
     assert "13 runs made to test the ruler" in said
     assert "2 runs planted" in said
     assert "3 runs simulated" in said
+
+
+def test_a_run_that_is_not_ok_has_its_samples_captioned_so(tempted: Path) -> None:
+    said = "Raw samples of a run that is not ok"
+    assert run_page(tempted, "ended-invalid").count(said) == 4  # times, tokens, memory, energy
+    assert said not in run_page(tempted, "capped")
 
 
 def test_sessions_of_calibration_do_not_flood_the_reference_s_row(honest: Seen) -> None:
@@ -289,37 +273,87 @@ def test_a_stale_row_is_labelled_and_on_no_front(honest: Seen, index: Seen) -> N
     assert "ToMe" not in leaders(honest) | leaders(index)
 
 
-def test_timing_that_stopped_at_a_cap_has_its_dagger_everywhere(
-    honest: Seen, tempted: Path
-) -> None:
-    (row,) = honest.rows_of("capped")
-    assert sum(cell.endswith("\u2020") for cell in row) == 1
-    timed = [m for m in honest.marks if first(m) == "capped" and "reference's time" in m]
-    assert timed
-    assert all("\u2020, unconverged" in label for label in timed)
-    own = Seen((tempted / "method/capped.html").read_text(encoding="utf-8"))
-    assert any(cell.endswith("\u2020") for each in own.rows for cell in each)
+def timed(seen: Seen, method: str) -> list[str]:
+    """Marks of a method in the charts of time."""
+    return [m for m in seen.marks if first(m) == method and "reference's time" in m]
 
 
-@pytest.mark.parametrize(("method", "marked"), [("wide", True), ("narrow", False)])
-def test_an_interval_that_is_wider_than_asked_has_its_dagger_everywhere(
+@pytest.mark.parametrize(
+    ("method", "marked"),
+    [("capped", True), ("wide", True), ("narrow", True), ("withheld", True), ("tight", False)],
+)
+def test_what_is_unconverged_has_its_dagger_in_tables_and_charts(
     method: str, marked: bool, honest: Seen, tempted: Path
 ) -> None:
     (row,) = honest.rows_of(method)
     assert sum(cell.endswith("\u2020") for cell in row) == marked
-    timed = [m for m in honest.marks if first(m) == method and "reference's time" in m]
-    assert timed
-    assert all(("\u2020, unconverged" in label) == marked for label in timed)
-    (page,) = (
-        text for each in (tempted / "run").glob("*.html")
-        if f"--method {method} " in (text := each.read_text(encoding="utf-8"))
-    )  # fmt: skip
-    assert ("unconverged: The ratio" in page) == marked
+    assert timed(honest, method)
+    for label in timed(honest, method):
+        assert ("\u2020, unconverged" in label) == marked
+        assert (label in honest.signed) == marked
+    own = method_page(tempted, method)
+    assert any(cell.endswith("\u2020") for each in own.rows for cell in each) == marked
+    assert ("unconverged: The ratio" in run_page(tempted, method)) == marked
 
 
-def test_energy_that_carries_a_flag_is_marked(honest: Seen) -> None:
-    (row,) = honest.rows_of("doubtful")
+def test_every_mark_that_needs_a_sign_has_it_beside_it_and_no_other(
+    honest: Seen, index: Seen, tempted: Path
+) -> None:
+    for seen in (honest, index, *(method_page(tempted, name) for name in HONEST)):
+        assert seen.signed
+        doubted = [m for m in seen.marks if "unconverged" in m or "flagged" in m]
+        assert sorted(seen.signed) == sorted(doubted)
+
+
+QUOTED = re.compile(r"latency ratio [\d.]+(?: \[[\d.\u2013]+\])?(.)")
+
+
+@pytest.mark.parametrize(("method", "marked"), [("wide", True), ("narrow", True), ("tight", False)])
+def test_a_sentence_that_quotes_a_ratio_has_the_dagger_too(
+    method: str, marked: bool, honest: Seen, tempted: Path
+) -> None:
+    (reason,) = (item for item in honest.items if item.split()[:3] == [method, ":", "not"])
+    sentences = " ".join(method_page(tempted, method).items)
+    for text in (reason, sentences, run_page(tempted, method)):
+        assert QUOTED.findall(text)
+        assert {sign == "\u2020" for sign in QUOTED.findall(text)} == {marked}
+    speed = re.search(r"at ([^,]*) times the reference", run_page(tempted, method))
+    assert speed is not None
+    assert speed[1].endswith("\u2020") == marked
+
+
+def test_the_reference_against_itself_has_its_dagger_where_it_is_quoted(tempted: Path) -> None:
+    said = [item for item in method_page(tempted, "reference").items if "against itself" in item]
+    assert len(said) == 1 + len(OTHER_KIND)  # a class each
+    assert {sign for item in said for sign in QUOTED.findall(item)} == {"\u2020"}
+    rows = Seen((tempted / "methodology.html").read_text(encoding="utf-8")).rows
+    words = ("covers 1", "misses 1", "no interval")
+    controls = [row for row in rows if row and row[-1].strip() in words]
+    assert len(controls) == 1 + SESSIONS
+    marked = sum(row[3].endswith("\u2020") for row in controls)
+    table = csv.DictReader(io.StringIO((tempted / "data/runs.csv").read_text(encoding="utf-8")))
+    assert marked == sum("unconverged" in row["flags"] and row["method"] == "reference"
+                         for row in table) > 0  # fmt: skip
+
+
+def test_an_interval_that_is_withheld_is_certain_of_nothing(honest: Seen, index: Seen) -> None:
+    for seen in (honest, index):
+        (label,) = timed(seen, "withheld")
+        assert "[interval withheld] of the reference's time" in label
+        assert "; may be on the front" in label
+        assert any("; on the front for certain" in each for each in seen.marks)
+    (front,) = (i for i in index.items if i.split()[:1] == ["withheld"] and len(i.split()) > 1)
+    assert front.split() == ["withheld", "\u2020"]
+    assert any("(for certain)" in item for item in index.items)
+
+
+@pytest.mark.parametrize("method", ["doubtful", "hasty"])
+def test_energy_that_carries_a_flag_is_marked(method: str, honest: Seen, tempted: Path) -> None:
+    (row,) = honest.rows_of(method)
     assert sum(cell.endswith("\u2021") for cell in row) == 2
+    said = re.search(r"for ([^,]*) of the reference&#39;s joules", run_page(tempted, method))
+    assert said is not None
+    assert said[1].endswith("\u2021")
     assert not any(
         cell.endswith("\u2021") for method in HONEST for each in honest.rows_of(method)
         for cell in each
@@ -351,18 +385,25 @@ def test_the_table_to_take_home_says_what_each_run_is_for(tempted: Path) -> None
         "planted-of-another": "control", "in-calibration": "calibration",
     }  # fmt: skip
     assert {row["role"] for name in HONEST for row in by_method[name]} == {"result"}
+    numbers = ("accuracy", "latency_ratio", "energy_j", "effect")
     for status in NOT_OK:
         (row,) = by_method[f"ended-{status}"]
-        assert {row[name] for name in ("accuracy", "latency_ratio", "energy_j", "effect")} == {""}
+        assert {row[name] for name in (*numbers, "energy_boundary")} == {""}
+        assert {row[f"{name}_reason"] for name in numbers} == {"throttled"}
+    (row,) = by_method["withheld"]
+    assert row["latency_ratio"]
+    assert (row["latency_ratio_low"], row["latency_ratio_reason"]) == ("", "blocks-alike")
+    assert (row["flags"], row["energy_boundary"]) == ("unconverged", "board")
+    assert by_method["other-boundary"][0]["energy_boundary"] == "module"
+    assert by_method["hasty"][0]["flags"].split() == ["unconverged", "short-windows"]
+    assert by_method["other-device"][0]["device_class"] == "cuda: Other GPU"
 
 
 def test_a_part_of_a_long_class_has_the_front_of_the_whole(tmp_path: Path) -> None:
     with open_store(tmp_path / "a.sqlite") as store:
-        store.add(
-            make_record(method="aaa-first", params={}, keep=0.01, accuracy=0.99, latency_ratio=0.01)
-        )
+        store.add(paced(make_record(method="aaa-first", keep=0.01, accuracy=0.99), 0.01))
         store.add_all(
-            make_record(method=f"method-{m:02}", params={"keep": k}, keep=k / 20, samples=620)
+            paced(make_record(method=f"method-{m:02}", params={"keep": k}, keep=k / 20), k / 20)
             for m in range(20)
             for k in range(1, 11)
         )

@@ -10,9 +10,10 @@ from tokonomy.catalog.cards import Claim
 from tokonomy.store.metrics import Metric
 from tokonomy_site import words
 from tokonomy_site.board import Row
-from tokonomy_site.charts import Point, chart, front
+from tokonomy_site.charts import Point, chart, front, stands
 from tokonomy_site.claims import named, ours
 from tokonomy_site.figures import percent, ratio
+from tokonomy_site.groups import group_of, grouped
 from tokonomy_site.links import paper, repository, slug
 from tokonomy_site.marks import signs
 from tokonomy_site.pages.method import curves
@@ -32,32 +33,32 @@ def point(x: float, y: float, name: str = "a") -> Point:
 
 
 def test_a_slow_method_is_explained_by_its_own_figures() -> None:
-    said = words.slower(metric(0.4), metric(0.45), metric(1.12, 1.10, 1.14))
+    said = words.slower(metric(0.4), metric(0.45), metric(1.12, 1.10, 1.14), "as quoted")
     assert "60.0 % fewer MLP tokens" in said
-    assert "latency ratio 1.12 [1.10\u20131.14]" in said
+    assert "latency ratio as quoted" in said
     assert "0.45 of the reference's" in said
     assert "costs 0.67 of a reference call" in said
 
 
 def test_a_fast_method_needs_no_excuse() -> None:
-    assert words.slower(metric(0.4), metric(0.45), metric(0.6, 0.58, 0.62)) == ""
-    assert words.slower(metric(0.4), metric(0.45), metric(None)) == ""
+    assert words.slower(metric(0.4), metric(0.45), metric(0.6, 0.58, 0.62), "1") == ""
+    assert words.slower(metric(0.4), metric(0.45), metric(None), "1") == ""
 
 
 def test_an_interval_around_one_is_no_change_that_could_be_told() -> None:
-    said = words.slower(metric(0.9), metric(0.92), metric(0.99, 0.97, 1.01))
+    said = words.slower(metric(0.9), metric(0.92), metric(0.99, 0.97, 1.01), "1")
     assert "no change in time could be detected" in said
 
 
 def test_a_method_that_removes_nothing_is_told_apart() -> None:
-    said = words.slower(metric(1.0), metric(1.0), metric(1.3, 1.28, 1.32))
+    said = words.slower(metric(1.0), metric(1.0), metric(1.3, 1.28, 1.32), "1")
     assert said.startswith("removes hardly any tokens")
-    assert words.slower(metric(None), metric(1.0), metric(1.3, 1.28, 1.32)) == ""
-    assert words.slower(metric(1.0), metric(1.0), metric(1.001, 0.99, 1.01)) == ""
+    assert words.slower(metric(None), metric(1.0), metric(1.3, 1.28, 1.32), "1") == ""
+    assert words.slower(metric(1.0), metric(1.0), metric(1.001, 0.99, 1.01), "1") == ""
 
 
 def test_arithmetic_that_grew_with_the_time_is_the_reason() -> None:
-    said = words.slower(metric(0.9), metric(1.2), metric(1.15, 1.1, 1.2))
+    said = words.slower(metric(0.9), metric(1.2), metric(1.15, 1.1, 1.2), "1")
     assert "counted arithmetic is 1.20 of the reference's as well" in said
 
 
@@ -98,6 +99,60 @@ def test_settings_that_differ_in_more_than_the_dial_are_on_other_curves() -> Non
     made = [row_like({"keep": keep, "where": where}) for keep, where in given]
     assert curves(made, "keep") == {"where stages": made[:2], "where input": made[2:]}
     assert curves(made[:2], "keep") == {"": made[:2]}
+
+
+@pytest.mark.parametrize(
+    ("cost", "place"),
+    [
+        (Metric(name="latency_ratio", value=0.5, low=0.49, high=0.51, unit="1"), "on"),
+        (Metric(name="latency_ratio", value=0.5, unit="1", reason="blocks-alike"), "possibly"),
+        (Metric(name="latency_ratio", value=0.5, low=0.49, unit="1"), "possibly"),
+        (Metric(name="tokens_kept", value=0.5, unit="1"), "on"),
+    ],
+)
+def test_a_place_is_certain_of_exact_figures_and_of_intervals_only(
+    cost: Metric, place: str
+) -> None:
+    quality = Metric(name="accuracy", value=0.8, low=0.79, high=0.81, unit="1")
+    other = replace(point(0.9, 0.8), x=metric(0.9, 0.89, 0.91), y=quality)
+    drawn = replace(point(0.5, 0.8), x=cost, y=quality._replace(low=0.80, high=0.82))
+    assert stands([drawn, other])[id(drawn)] == place
+
+
+def test_a_quality_without_an_interval_may_be_anything() -> None:
+    known = Metric(name="accuracy", value=0.8, low=0.79, high=0.81, unit="1")
+    cheap = replace(point(0.5, 0.9), x=metric(0.5, 0.5, 0.5), y=known._replace(low=None, high=None))
+    dear = replace(point(0.9, 0.8), x=metric(0.9, 0.9, 0.9), y=known)
+    found = stands([cheap, dear])
+    assert (found[id(cheap)], found[id(dear)]) == ("on", "possibly")
+
+
+def test_a_method_without_a_card_is_of_a_kind_that_is_not_known() -> None:
+    runs = [replace(run_like(model="m", task="t"), method=name) for name in
+            ("reference", "free", "learnt", "strange")]  # fmt: skip
+    kinds = {"reference": "reference", "free": "offline-calibrated", "learnt": "trained"}
+    found = {group.training: [run.method for run in each]
+             for group, each in grouped(runs, kinds).items()}  # fmt: skip
+    assert found == {
+        "none": ["free", "reference"],
+        "trained": ["learnt", "reference"],
+        "not known": ["strange", "reference"],
+    }
+    assert list(grouped(runs[:1], kinds)) == [group_of(runs[0], "none")]
+
+
+def test_a_sign_beside_a_mark_has_room_of_its_own() -> None:
+    points = [replace(point(0.5 + i / 9, 0.5 + i / 9, f"method {i}"), sign="\u2020")
+              for i in range(4)]  # fmt: skip
+    drawn = chart(points, title="", x_title="", y_title="", x_form=ratio, y_form=percent)
+    assert drawn is not None
+    assert drawn.labels
+    for label in drawn.labels:
+        left = label.x if label.anchor == "start" else label.x - 6.3 * len(label.text)
+        right = left + 6.3 * len(label.text)
+        for mark in (mark for marks in drawn.marks.values() for mark in marks):
+            beside = right <= mark.x + 4 or left >= mark.x + 11
+            assert beside or label.y + 2 <= mark.y - 13 or label.y - 10 >= mark.y + 4
 
 
 def test_the_front_holds_what_nothing_beats() -> None:

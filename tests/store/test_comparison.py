@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from records import make_record
+from records import make_gpu_record, make_record
 from tokonomy.store.comparison import compare
 from tokonomy.store.fields import Missing
+from tokonomy.store.record import Record
 
 
 def test_what_differs_is_named() -> None:
@@ -35,6 +36,7 @@ def test_quality_and_latency_have_a_direction() -> None:
 def test_a_run_against_itself() -> None:
     record = make_record()
     found = compare(record, record)
+    assert found.withheld == (None, None)
     assert found.fields == ()
     assert (found.difference.value, found.test.p, found.latency_ratio.value) == (0, 1, 1)
 
@@ -45,7 +47,6 @@ def test_a_run_against_itself() -> None:
         ({"task": "digits"}, "other-samples", "other-reference-or-setup"),
         ({"scenario": "offline"}, None, "other-reference-or-setup"),
         ({"cell": {"threads": 2}}, None, "other-reference-or-setup"),
-        ({"status": "oom"}, "no-quality", "no-timing"),
         ({"timing": Missing(reason="skipped")}, None, "no-timing"),
     ],
 )
@@ -56,6 +57,30 @@ def test_what_cannot_be_compared_says_why(
     assert found.difference.reason == quality
     assert (found.test is None) == (quality is not None)
     assert (found.latency_ratio.value, found.latency_ratio.reason) == (None, latency)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (make_record(status="oom"), "oom-made-up"),
+        (make_record().model_copy(update={"status": "invalid", "reason": "throttled"}),
+         "throttled"),
+        (make_gpu_record(cell={"device_class": "cuda: Scripted GPU"}), "scripted-device"),
+    ],
+)  # fmt: skip
+def test_a_run_without_figures_is_not_compared_as_good(bad: Record, why: str, turn: int) -> None:
+    found = compare(*(make_record(keep=0.5), bad)[::turn])
+    assert found.withheld[::turn] == (None, why)
+    assert (found.difference.value, found.difference.reason, found.test) == (None, why, None)
+    assert (found.latency_ratio.value, found.latency_ratio.reason) == (None, why)
+
+
+def test_a_run_of_another_class_or_protocol_was_timed_with_another_reference() -> None:
+    first = make_gpu_record()
+    for changes in ({"device_class": "cuda: Other GPU"}, {"protocol": 2}):
+        found = compare(first, make_gpu_record(cell=changes))
+        assert found.latency_ratio.reason == "other-reference-or-setup"
 
 
 def test_another_machine_is_another_clock() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -116,6 +117,21 @@ def test_newest_run_of_a_cell(place: Path) -> None:
         }
 
 
+def test_the_same_run_with_other_code_replaces_it_but_not_in_a_plan(place: Path) -> None:
+    old = make_record(method="tome", params={"r": 2})
+    method = {"id": "tome", "params": {"r": 2}, "source_hash": "1" * 64}
+    new = make_record(method="tome", cell={"method": method}, attempt=60)
+    session = make_record(method="tome", params={"r": 2}, suite="calibration", attempt=90)
+    with open_store(place) as store:
+        store.add_all([new, old, session])
+        assert {run.run_id for run in store.latest()} == {new.run_id, session.run_id}
+        assert [run.run_id for run in store.latest(role="result")] == [new.run_id]
+        assert {at: run for at, (run, *_) in store.statuses().items()} == {
+            old.cell.key: session.run_id,
+            new.cell.key: new.run_id,
+        }
+
+
 def test_half_a_second_later_is_later(place: Path) -> None:
     whole = make_record(started="2026-05-05T10:00:00Z")
     later = make_record(started="2026-05-05T10:00:00.5Z", attempt=1)
@@ -201,12 +217,16 @@ def test_views_read_in_any_browser(place: Path) -> None:
     connection.row_factory = sqlite3.Row
     rows = {row["run_id"]: row for row in connection.execute("SELECT * FROM leaderboard")}
     assert set(rows) == {run.run_id for run in latest}
+    assert {run.role for run in everything} == {"result"}
     for run in latest:
         row = rows[run.run_id]
         assert (row["method"], row["task"], row["status"]) == (run.method, run.task, run.status)
         assert row["accuracy"] == run.metrics["accuracy"].value
         assert row["speed_up_low"] == run.metrics["speed_up"].low
+        assert row["latency_ratio_high"] == run.metrics["latency_ratio"].high
         assert row["effect"] == run.metrics["effect"].text
+        assert tuple(json.loads(row["flags"])) == run.flags
+        assert (row["family"], row["split"], row["protocol"]) == (run.family, run.split, 1)
         memory = run.metrics["peak_memory_bytes"].value
         assert row["peak_memory_mib"] == (None if memory is None else memory / 2**20)
     flags = {
@@ -215,23 +235,6 @@ def test_views_read_in_any_browser(place: Path) -> None:
     }
     assert flags == {run.run_id: int(run.run_id in rows) for run in everything}
     connection.close()
-
-
-def test_the_leaderboard_holds_no_calibration_and_no_control(place: Path) -> None:
-    result = make_record(method="reference")
-    others = [
-        make_record(method="reference", seed=1, suite="calibration"),
-        make_record(method="planted-slow", params={"extra": 0.02}),
-        make_record(method="planted-memory", params={"mebibytes": 64}, suite="calibration"),
-    ]
-    with open_store(place) as store:
-        store.add_all([result, *others])
-    connection = sqlite3.connect(place)
-    shown = [run for (run,) in connection.execute("SELECT run_id FROM leaderboard")]
-    everything = list(connection.execute("SELECT run_id FROM runs"))
-    connection.close()
-    assert shown == [result.run_id]
-    assert len(everything) == 4
 
 
 def test_two_stores_write_by_turns(place: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from records import make_record
+from records import make_gpu_record, make_record
+from tokonomy.measure.reasons import REASONS
 from tokonomy.store.derive import derive
 from tokonomy.store.fields import Missing
 from tokonomy.store.joules import ENERGY
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL, Metric
-from tokonomy.store.observed import Quality, Timing, Work
+from tokonomy.store.observed import Energy, Memory, Quality, Timing, Work
 from tokonomy.store.record import Record, parse
 
 TINY = {"queries": 1.0, "keys": 1.0, "mlp": 5e-324, "masked": 0.0}
@@ -123,7 +124,22 @@ def test_fewer_blocks_are_fewer_tokens() -> None:
 def test_what_failed_has_reasons_and_no_numbers(status: str) -> None:
     for metric in derive(make_record(status=status)):
         assert (metric.value, metric.low, metric.high, metric.text) == (None, None, None, None)
-        assert metric.reason == ("no-meter" if metric.name in ENERGY else status)
+        assert metric.reason == make_record(status=status).reason
+
+
+def test_a_run_that_is_not_ok_has_no_figures_whatever_it_holds() -> None:
+    document = make_record().model_dump(mode="json") | {"status": "invalid", "reason": "recompiled"}
+    record = parse(json.dumps(document))
+    assert record.timing == make_record().timing
+    assert {(metric.value, metric.reason) for metric in derive(record)} == {(None, "recompiled")}
+
+
+def test_a_scripted_device_has_no_figures() -> None:
+    record = make_gpu_record(cell={"device_class": "cuda: Scripted GPU"})
+    assert isinstance(record.energy, Energy)
+    assert {(metric.value, metric.reason) for metric in derive(record)} == {
+        (None, "scripted-device")
+    }
 
 
 def test_energy_is_missing_with_its_reason() -> None:
@@ -271,6 +287,18 @@ def test_memory_of_a_device() -> None:
         None,
         "no-device-memory",
     )
+
+
+def test_what_tensors_hold_tells_nothing_of_a_replayed_graph() -> None:
+    parts = {"allocated": peak(5000), "reserved": peak(7000), "device": peak(9000)}
+    record = make_record(cell={"mode": "cuda-graphs"})
+    memory = Memory.model_validate(record.memory.model_dump() | parts)
+    found = figures(record.model_copy(update={"memory": memory}))
+    for name in ("allocated_peak_bytes", "allocated_over_baseline_bytes"):
+        assert (found[name].value, found[name].reason) == (None, "graph-replayed")
+    assert found["reserved_peak_bytes"].value == 7000
+    assert found["device_peak_bytes"].value == 9000
+    assert "graph-replayed" in REASONS
 
 
 def test_time_on_the_device() -> None:

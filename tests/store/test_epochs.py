@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,16 @@ from click.testing import CliRunner
 from records import make_record
 from tokonomy.cli import cli
 from tokonomy.store.database import open_store
-from tokonomy.store.epochs import Sentinel, across, by_class, epoch, sentinel, starts
+from tokonomy.store.epochs import (
+    Device,
+    Sentinel,
+    across,
+    by_device,
+    device,
+    epoch,
+    sentinel,
+    starts,
+)
 from tokonomy.store.record import Record
 
 FIRST = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -23,13 +33,20 @@ def at(days: float) -> str:
     return (FIRST + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def reference(days: float, speed: float = 1.0, task: str = "digits", device: str = "A") -> Record:
+def reference(
+    days: float,
+    speed: float = 1.0,
+    task: str = "digits",
+    kind: str = "A",
+    hardware: dict[str, Any] | None = None,
+) -> Record:
     """The reference's run on a day, its calls ``speed`` times as long as usual."""
     record = make_record(
         method="reference", task=task, seed=round(100 * days), started=at(days),
-        cell={"device_class": f"cpu: {device}"},
+        cell={"device_class": f"cpu: {kind}"},
     )  # fmt: skip
     document = record.model_dump()
+    document["machine"]["hardware"] |= hardware or {}
     usual = np.median([pair["reference_ns"] for pair in document["timing"]["pairs"]])
     noise = np.random.default_rng(round(1000 * days)).normal(1.0, 0.004)
     scale = speed * noise * {"digits": 2e6, "textures": 7e6}[task] / usual
@@ -79,7 +96,7 @@ def test_many_sentinels_share_one_level_of_chance() -> None:
     found = 0
     for _ in range(25):
         quiet = [
-            Sentinel(started=at(day), device_class="A", work=(work,), latency_ns=float(noise))
+            Sentinel(started=at(day), device=Device("A", ""), work=(work,), latency_ns=float(noise))
             for work in range(40)
             for day, noise in enumerate(2e6 * np.exp(rng.normal(0, 0.05, DAYS)))
         ]
@@ -101,9 +118,39 @@ def test_what_passes_within_a_sitting_is_no_epoch() -> None:
 
 
 def test_every_device_class_has_its_own_epochs() -> None:
-    other = [reference(day, device="B") for day in range(DAYS)]
-    found = by_class(seen([*history(1.1), *other]))
-    assert found == {"cpu: A": [at(6)], "cpu: B": []}
+    other = [reference(day, kind="B") for day in range(DAYS)]
+    found = by_device(seen([*history(1.1), *other]))
+    assert {one.device_class: begun for one, begun in found.items()} == {
+        "cpu: A": [at(6)], "cpu: B": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"gpu_uuid": "GPU-1"}, {"gpu_uuid": "GPU-2"}),
+        ({}, {"cpu": "another CPU"}),
+        ({}, {"memory_bytes": 50_000_000_000}),
+    ],
+    ids=["GPU", "processor", "memory"],
+)
+def test_two_machines_of_one_class_are_no_shift(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """The second machine is a tenth slower, and takes over half way."""
+    runs = [reference(day, hardware=one) for day in range(6)]
+    runs += [reference(day, 1.1, hardware=other) for day in range(6, DAYS)]
+    found = by_device(seen(runs))
+    assert len(found) == 2
+    assert set(map(tuple, found.values())) == {()}
+    assert across(runs[0], runs[-1], found) is None
+
+
+def test_a_machine_stays_itself_through_what_changes_on_it() -> None:
+    plain = device(reference(0))
+    for change in ({"governor": "powersave"}, {"affinity": "0"}, {"memory_bytes": 25_000_300_000}):
+        assert device(reference(0, hardware=change)) == plain
+    card = {"gpu_uuid": "GPU-1"}
+    there = device(reference(0, hardware=card))
+    assert there == device(reference(0, hardware={**card, "cpu": "another CPU"})) != plain
 
 
 @pytest.mark.parametrize(
@@ -114,7 +161,7 @@ def test_only_a_timed_reference_is_a_sentinel(record: Record) -> None:
 
 
 def test_runs_across_a_shift_are_told_apart_and_those_within_are_not() -> None:
-    begun = by_class(seen(history(1.1)))
+    begun = by_device(seen(history(1.1)))
     early, later, last = (reference(day + 0.3) for day in (2, 8, 9))
     for first, second in permutations((early, later)):
         said = across(first, second, begun)
@@ -122,7 +169,7 @@ def test_runs_across_a_shift_are_told_apart_and_those_within_are_not() -> None:
         assert said.startswith("across epochs: ")
         assert at(6) in said
     assert across(later, last, begun) is None
-    assert across(early, reference(8.3, device="B"), begun) is None
+    assert across(early, reference(8.3, kind="B"), begun) is None
     assert across(early, later, {}) is None
 
 

@@ -161,6 +161,20 @@ def test_of_equal_tokens_the_same_setup_is_chosen() -> None:
     assert judged(method, *others[:3]).upper.run_id in (others[1].run_id, others[2].run_id)
 
 
+def test_a_gpu_of_another_class_is_another_setup() -> None:
+    """Both are ``cuda:0``; of runs that are alike otherwise the one on the same kind is chosen."""
+    kinds = {name: {"device": "cuda:0", "device_class": f"cuda: {name}"} for name in "AB"}
+    others = [run("random-drop", 0.5, right, cell=kinds[name])
+              for name, right in (("A", 100), ("B", 110))]  # fmt: skip
+    for name, other in zip("AB", others, strict=True):
+        method = run("tome", 0.5, 150, cell=kinds[name])
+        assert judged(method, *others).upper.run_id == other.run_id
+    settings = [run("tome", 0.5, 150, seed=seed, cell=cell)
+                for cell in kinds.values() for seed in (0, 1)]  # fmt: skip
+    found = verdicts(map(arm, [*settings, others[0]]))
+    assert [found[each.run_id]["random-drop"].upper.tests for each in settings] == [2] * 4
+
+
 def test_a_baseline_is_not_judged_by_itself() -> None:
     first, second = run("random-drop", 0.5, 150), run("downsample", 0.5, 100)
     found = verdicts(map(arm, [first, second]))

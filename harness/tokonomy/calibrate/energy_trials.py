@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tokonomy.measure.protocol import LEAST_CALLS, LEAST_TICKS
-from tokonomy.measure.sampling import Pace, Search
+from tokonomy.measure.sampling import Pace, Search, lengths
 from tokonomy.measure.windows import Reading, Window, count, measure
+from tokonomy.store.cell import EnergyPlan
 
 QUANTUM_UJ = 1000  # NVML counts millijoules
 _SECOND = 1_000_000_000
@@ -77,6 +77,28 @@ SHAPES: Mapping[str, tuple[tuple[float, float], ...]] = MappingProxyType({
 """Share of a call's energy spent by share of its time, for calls that are all alike."""
 
 
+class Setting(NamedTuple):
+    """What a window is simulated with.
+
+    Attributes:
+        tick_s: Period of the counter; each tick comes up to a tenth of it early or late.
+        read_s: Median cost of a read; the value is from anywhere inside.
+        call_s: Median time of a call.
+        jitter: Standard deviation of the logarithm of both.
+        window_s: Least length of the window.
+        seed: Of everything drawn.
+        min_ticks: Least ticks of the window.
+    """
+
+    tick_s: float
+    read_s: float
+    call_s: float
+    jitter: float
+    window_s: float
+    seed: int
+    min_ticks: int = EnergyPlan().min_ticks
+
+
 class Outcome(NamedTuple):
     """One simulated window: what was told, what is true, and the bound, relative to the former."""
 
@@ -90,31 +112,14 @@ class Outcome(NamedTuple):
         return abs(self.true_uj / self.estimated_uj - 1) / self.bound
 
 
-def experiment(
-    power: Power,
-    tick_s: float,
-    read_s: float,
-    call_s: float,
-    jitter: float,
-    window_s: float,
-    seed: int,
-) -> Outcome:
+def experiment(power: Power, setting: Setting) -> Outcome:
     """One window under power that does not care about calls.
 
     True is the exact energy between the two ticks as they really were, over the calls begun and
     ended in between, those cut by a tick by their time.
-
-    Args:
-        power: Watts over time.
-        tick_s: Period of the counter; each tick comes up to a tenth of it early or late.
-        read_s: Median cost of a read; the value is from anywhere inside.
-        call_s: Median time of a call.
-        jitter: Standard deviation of the logarithm of both.
-        window_s: Least length of the window.
-        seed: Of everything drawn.
     """
-    bench = _Bench(power.energy_uj, tick_s, read_s, call_s, jitter, window_s, seed)
-    found, edges = bench.run()
+    bench = _Bench(setting)
+    found, edges = bench.run(power.energy_uj)
     begun, ended = (bench.shown[each.high_ns] for each in (found.first, found.last))
     calls = count(edges, ended) - count(edges, begun)
     true_uj = (power.energy_uj(ended) - power.energy_uj(begun)) / calls
@@ -122,22 +127,14 @@ def experiment(
 
 
 def alike(
-    shape: Sequence[tuple[float, float]],
-    tick_s: float,
-    read_s: float,
-    call_s: float,
-    jitter: float,
-    window_s: float,
-    seed: int,
-    call_uj: float = 120_000.0,
+    shape: Sequence[tuple[float, float]], setting: Setting, call_uj: float = 120_000.0
 ) -> Outcome:
     """One window of calls that each take ``call_uj``, spread over their time in some shape.
 
-    True is ``call_uj``. The other arguments are those of ``experiment``.
+    True is ``call_uj``.
     """
-    bench = _Bench(None, tick_s, read_s, call_s, jitter, window_s, seed)
-    bench.energy_at = _of_calls(bench.edges, shape, call_uj)
-    found, _ = bench.run()
+    bench = _Bench(setting)
+    found, _ = bench.run(_of_calls(bench.edges, shape, call_uj))
     return Outcome(found.energy_uj / found.calls, call_uj, found.bound)
 
 
@@ -145,7 +142,7 @@ def trials(repeats: int, seed: int) -> Iterator[tuple[str, Outcome]]:
     """Every power function and every shape of a call, so many times each, under drawn settings."""
     rng = random.Random(seed)
     for name, number in itertools.product([*POWERS, *SHAPES], range(repeats)):
-        settings = (
+        setting = Setting(
             rng.choice((0.001, 0.005, 0.02, 0.1)),
             rng.choice((1e-5, 1e-4, 2e-3)),
             rng.choice((5e-4, 1e-3, 0.01, 0.1, 0.5)),
@@ -154,9 +151,9 @@ def trials(repeats: int, seed: int) -> Iterator[tuple[str, Outcome]]:
             rng.randrange(2**32) + number,
         )
         if name in POWERS:
-            yield name, experiment(POWERS[name], *settings)
+            yield name, experiment(POWERS[name], setting)
         else:
-            yield name, alike(SHAPES[name], *settings)
+            yield name, alike(SHAPES[name], setting)
 
 
 def _of_calls(
@@ -178,27 +175,16 @@ def _of_calls(
 class _Bench:
     """A loop of calls, a register and a reader, in simulated time."""
 
-    def __init__(
-        self,
-        energy_at: EnergyAt | None,
-        tick_s: float,
-        read_s: float,
-        call_s: float,
-        jitter: float,
-        window_s: float,
-        seed: int,
-    ) -> None:
-        self.rng, self.jitter = random.Random(seed), jitter
-        self.energy_at = energy_at or (lambda _: 0.0)
-        self.pace = Pace(tick_ns=int(tick_s * _SECOND), read_ns=int(read_s * _SECOND))
-        call_ns = int(call_s * _SECOND)
-        self.window_ns = int(window_s * _SECOND)
-        self.least_ns = max(self.window_ns, LEAST_CALLS * call_ns)
-        self.least_ns += 2 * call_ns if call_ns > self.pace.tick_ns else 0
-        each = max(self.pace.tick_ns, self.pace.sparse_ns)
-        length = 3 * (self.least_ns + LEAST_TICKS * each) + 2 * call_ns + _SECOND
-        self.edges = list(itertools.accumulate(self._calls(call_ns, length), initial=_BEGUN))
-        self.moments = list(self._moments(length))
+    def __init__(self, setting: Setting) -> None:
+        self.rng, self.jitter = random.Random(setting.seed), setting.jitter
+        self.pace = Pace(
+            tick_ns=int(setting.tick_s * _SECOND), read_ns=int(setting.read_s * _SECOND)
+        )
+        call_ns = int(setting.call_s * _SECOND)
+        self.long = lengths(self.pace, setting.window_s, setting.min_ticks, call_ns)
+        calls = self._calls(call_ns, self.long.late_ns)
+        self.edges = list(itertools.accumulate(calls, initial=_BEGUN))
+        self.moments = list(self._moments(self.edges[-1] - _BEGUN))
         self.shown: dict[int, int] = {}  # tick whose value a read gave, by the end of the read
 
     def _drawn(self, median: float) -> int:
@@ -227,15 +213,15 @@ class _Bench:
         late = self.rng.random() * _LATE_NS
         return int(late * 10 if self.rng.random() < 0.02 else late)
 
-    def run(self) -> tuple[Window, list[int]]:
+    def run(self, energy_at: EnergyAt) -> tuple[Window, list[int]]:
         """Read as the search says until the window is complete; the loop ends with that call."""
-        search, now = Search(self.pace, self.least_ns), self.edges[0]
+        search, now = Search(self.pace, self.long.search_ns), self.edges[0]
         while not search.complete and now < self.edges[-1]:
             start = now
             end = start + self._drawn(self.pace.read_ns)
             self.shown[end] = moment = self.ticked(self.rng.randint(start, end))
-            seen = int(self.energy_at(moment) // QUANTUM_UJ) * QUANTUM_UJ
+            seen = int(energy_at(moment) // QUANTUM_UJ) * QUANTUM_UJ
             now = end + search.take(Reading(start, end, seen)) + self._late()
         after = bisect.bisect_left(self.edges, now)
         edges = self.edges[: after + 1]
-        return measure(search.ticks, edges, QUANTUM_UJ, least_ns=self.window_ns), edges
+        return measure(search.ticks, edges, QUANTUM_UJ, least_ns=self.long.least_ns), edges

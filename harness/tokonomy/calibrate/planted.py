@@ -27,7 +27,7 @@ def slow(jobs: Sequence[Job], runs: Runs) -> list[Finding]:
         measured = ratios(here, runs)
         n, truth = len(measured), 1 + extra
         found += [
-            *middle("planted-ratio", setting, "1", [each.value for each in measured]),
+            *middle("planted-ratio", setting, "ratio", [each.value for each in measured]),
             *share("coverage", setting, sum(each.covers(truth) for each in measured), n),
             *share("power", setting, sum(each.low > 1 for each in measured), n),
             *failed(setting, here, runs),

@@ -13,18 +13,18 @@ from tokonomy.measure import environment
 from tokonomy.run.job import Job
 from tokonomy.store.calibration import Calibration, Finding
 from tokonomy.store.database import Store
-from tokonomy.store.epochs import REFERENCE, epoch, sentinel, starts
+from tokonomy.store.epochs import REFERENCE, device, epoch, sentinel, starts
 from tokonomy.store.exchange import read_all
 from tokonomy.store.fields import Parameters
 from tokonomy.store.observed import Timing
+from tokonomy.store.record import Record
 from tokonomy.store.rows import Run
-from tokonomy.store.scripted import scripted
 
 
 def runs(store: Store, jobs: Sequence[Job]) -> dict[str, Run]:
     """The newest run of each of these cells, by key."""
     keys = [job.cell.key for job in jobs]
-    return {run.cell_key: run for run in store.latest(cell_key=keys)}
+    return {run.cell_key: run for run in store.runs(cell_key=keys)}
 
 
 def findings(asked: Sessions, made: Mapping[str, Run]) -> list[Finding]:
@@ -37,14 +37,15 @@ def findings(asked: Sessions, made: Mapping[str, Run]) -> list[Finding]:
     ]
 
 
-def epochs(store: Store, device_class: str) -> list[Finding]:
-    """Which epoch of its device class this is, counted from 1."""
+def epochs(store: Store, newest: Record) -> list[Finding]:
+    """Which epoch of its device a run is of, counted from 1; nothing without a sentinel there."""
+    where = device(newest)
     seen = map(sentinel, store.records(method=REFERENCE, status="ok"))
-    found = [each for each in seen if each is not None and each.device_class == device_class]
+    found = [each for each in seen if each is not None and each.device == where]
     if not found:
         return []
-    number = epoch(max(each.started for each in found), starts(found))
-    return [Finding(name="epoch", setting=device_class, unit="1", value=number, low=None,
+    number = epoch(newest.started, starts(found))
+    return [Finding(name="epoch", setting=where.device_class, unit="", value=number, low=None,
                     high=None, n=len(found))]  # fmt: skip
 
 
@@ -63,8 +64,7 @@ def reference_timings(
     files = (record for place in places for _, record in read_all(place))
     by_class: dict[str, dict[str, Timing]] = {}
     for record in (*stored, *files):
-        timed = sentinel(record) is not None and not scripted(record)
-        if timed and isinstance(record.timing, Timing) and len(record.timing.pairs) > 1:
+        if sentinel(record) and isinstance(record.timing, Timing) and len(record.timing.pairs) > 1:
             known = by_class.setdefault(record.cell.device_class, {})
             known[record.run_id] = record.timing
     if not by_class:
@@ -88,17 +88,17 @@ def measured(asked: Sessions, store: Store, settings: Parameters) -> Calibration
     """The record of the sessions on this machine."""
     made = runs(store, asked.jobs)
     settings = settings | provenance(store, asked.jobs, made)
-    device_class = asked.sentinels[0].cell.device_class
     order = sorted(made.values(), key=lambda run: (run.started, run.run_id))
+    newest = store.run(order[-1].run_id) if order else None
     return Calibration(
         schema_version=1,
         kind="measured",
         made=_now(),
-        device_class=device_class,
+        device_class=asked.sentinels[0].cell.device_class,
         harness=environment.harness(),
-        machine=store.run(order[-1].run_id).machine if order else None,
+        machine=newest.machine if newest else None,
         settings=settings,
-        findings=[*findings(asked, made), *epochs(store, device_class)],
+        findings=findings(asked, made) + (epochs(store, newest) if newest else []),
         runs=[run.run_id for run in order],
     )
 

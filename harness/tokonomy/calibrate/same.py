@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokonomy.calibrate.figures import Runs, by_place, failed, ok, ratios, share
+from tokonomy.calibrate.figures import Runs, by_place, failed, middle, ok, ratios, share
 from tokonomy.run.job import Job
 from tokonomy.store.calibration import Finding
 
@@ -20,13 +20,18 @@ ENOUGH = 99
 
 
 def coverage(setting: str, jobs: Sequence[Job], runs: Runs) -> list[Finding]:
-    """How many intervals cover 1, which is judged; the rest call a difference that is none."""
+    """How many intervals cover 1, which is judged; the rest call a difference that is none.
+
+    The middle of the ratios is where several sessions agree: what they are all off by, and so what
+    none of them sees, such as which instance of the model lies where in memory.
+    """
     found = ratios(jobs, runs)
     n, hits = len(found), sum(each.covers(1.0) for each in found)
     enough = n >= ENOUGH
     return [
         *share("coverage", setting, hits, n, least=LEAST, most=MOST if enough else None),
         *share("false-alarms", setting, n - hits, n),
+        *middle("same-ratio", setting, "ratio", [each.value for each in found]),
     ]
 
 

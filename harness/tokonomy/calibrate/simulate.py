@@ -30,12 +30,14 @@ from tokonomy.calibrate.noise import (
     Noise,
 )
 from tokonomy.calibrate.resampled import fitted, labelled
+from tokonomy.measure.arms import Predict
 from tokonomy.measure.clock import FakeClock
-from tokonomy.measure.latency import Arm, Predict, measure_pairs
+from tokonomy.measure.latency import measure_pairs
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.latency import autocorrelated, block_ratios, ratio
 from tokonomy.store.calibration import UNPROMISED, Finding
 from tokonomy.store.cell import Measuring
+from tokonomy.store.fields import Arm
 from tokonomy.store.observed import Timing
 
 MEASURING = Measuring(warmup_calls=1, warmup_s=1e-9)
@@ -287,7 +289,7 @@ def energy(outcomes: Iterable[tuple[str, Outcome]]) -> list[Finding]:
         worst, within = max(one.used for one in each), sum(one.used <= 1 for one in each)
         found += share("energy-within-bound", name, within, len(each), least=1.0)
         found.append(
-            Finding(name="energy-error-of-bound", setting=name, unit="1", value=worst, low=None,
+            Finding(name="energy-error-of-bound", setting=name, unit="ratio", value=worst, low=None,
                     high=None, n=len(each))
         )  # fmt: skip
     return found

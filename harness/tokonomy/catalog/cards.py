@@ -17,6 +17,9 @@ Kind = Literal["reference", "control", "training-free", "offline-calibrated", "t
 Lossless = Literal["exact", "distribution", "lossy"]
 Effect = Literal["none", "removed", "masked", "kv-only"]
 
+PLANTED = "planted-"
+"""Begins the id of a control and of nothing else, so that a record tells its role by itself."""
+
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 T = TypeVar("T", bound=type[Any])
 
@@ -69,7 +72,7 @@ class MethodCard:
         title: The name the paper gives it.
         family: The contract it implements, e.g. ``"vision"``.
         summary: What it does, in one sentence.
-        kind: How much preparation it needs.
+        kind: How much preparation it needs; a control's id begins with ``planted-``.
         lossless: ``exact``, ``distribution`` or ``lossy``.
         alters: What of the model it touches, e.g. ``("tokens after attention",)``.
         effect: What it says happens to tokens; the harness checks it by counting.
@@ -111,6 +114,11 @@ class MethodCard:
             raise BadCard(
                 f"card {self.id!r}: the default sweep needs at least four settings; "
                 f"got {len(self.sweep)}"
+            )
+        if (self.kind == "control") != self.id.startswith(PLANTED):
+            raise BadCard(
+                f"card {self.id!r}: the id of a control, and of nothing else, begins with "
+                f"{PLANTED!r}; kind is {self.kind!r}"
             )
 
 
@@ -194,6 +202,7 @@ def implements(card: Card) -> Callable[[T], T]:
 
 
 __all__ = [
+    "PLANTED",
     "Card",
     "Claim",
     "Effect",

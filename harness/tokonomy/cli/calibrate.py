@@ -52,7 +52,7 @@ def _target(finding: Finding) -> str:
 
 def _row(finding: Finding) -> tuple[str, ...]:
     met = {True: "met", False: "not met", None: ""}[finding.met]
-    unit = "" if finding.unit == "1" else finding.unit
+    unit = "" if finding.is_share else finding.unit
     return (finding.name, plain(finding.setting), _number(finding.value, finding),
             _interval(finding), unit, str(finding.n), _target(finding), met)  # fmt: skip
 

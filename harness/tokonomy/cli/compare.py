@@ -12,14 +12,14 @@ from tokonomy.stats.estimate import Estimate
 from tokonomy.store.comparison import RunComparison
 from tokonomy.store.comparison import compare as compared
 from tokonomy.store.database import Store, open_store
-from tokonomy.store.epochs import REFERENCE, across, by_class, sentinel
+from tokonomy.store.epochs import REFERENCE, across, by_device, sentinel
 from tokonomy.store.record import Record
 
 
 def _said(name: str, estimate: Estimate, none: float, unit: str, scale: float = 1.0) -> str:
     """A difference with its interval, and in words whether it is one."""
     if estimate.value is None:
-        return f"{name}: not comparable ({estimate.reason})"
+        return plain(f"{name}: not comparable ({estimate.reason})")
     if estimate.low is None or estimate.high is None:
         return f"{name}: {scale * estimate.value:.3f}{unit} (no interval: {estimate.reason})"
     seen = estimate.low > none or estimate.high < none
@@ -33,7 +33,7 @@ def _said(name: str, estimate: Estimate, none: float, unit: str, scale: float = 
 def _across(store: Store, first: Record, second: Record) -> str | None:
     """What to say where the reference's own latency shifted between two runs."""
     seen = map(sentinel, store.records(method=REFERENCE, status="ok"))
-    return across(first, second, by_class(each for each in seen if each is not None))
+    return across(first, second, by_device(each for each in seen if each is not None))
 
 
 def _print(found: RunComparison, shifted: str | None) -> None:
@@ -41,6 +41,9 @@ def _print(found: RunComparison, shifted: str | None) -> None:
         ("differs", "first", "second"),
         ((name, plain(first), plain(second)) for name, first, second in found.fields),
     )
+    for which, why in zip(("first", "second"), found.withheld, strict=True):
+        if why is not None:
+            click.echo(plain(f"the {which} run has no figures: {why}"))
     click.echo(_said("accuracy, second minus first", found.difference, 0.0, " points", 100))
     if found.test is not None:
         click.echo(

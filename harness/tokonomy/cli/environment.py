@@ -19,10 +19,10 @@ def show_env(as_json: bool) -> None:
       tokonomy show-env --json
     """
     from tokonomy.measure import environment
-    from tokonomy.measure.devices import devices
+    from tokonomy.measure.devices import device_class, devices
 
     found: dict[str, Any] = {
-        "device": environment.device_class("cpu"),
+        "device": device_class("cpu"),
         "harness": environment.harness().model_dump(mode="json"),
         "software": environment.software(),
         "hardware": environment.hardware(),

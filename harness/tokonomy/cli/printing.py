@@ -42,7 +42,7 @@ def print_table(
 
     With ``elastic`` columns a row is one line: they give way, with an ellipsis, before any other.
     """
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
         side: JustifyMethod = "right" if name.startswith(">") else "left"
         firm = bool(elastic) and name not in elastic

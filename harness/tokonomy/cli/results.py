@@ -12,7 +12,6 @@ import click
 from tokonomy.cli.printing import json_option, print_json, print_table, warn
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.errors import UsageError
-from tokonomy.store.calibration import SUITE as CALIBRATION
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, verify
 from tokonomy.store.metrics import Metric
@@ -20,8 +19,10 @@ from tokonomy.store.rows import COLUMNS, Run
 
 _COLUMNS = (
     "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
-    ">tokens kept", ">latency ms", ">speed-up", ">interval ", "status",
+    ">tokens", ">latency ms", ">speed-up", ">interval ", "status",
 )  # fmt: skip
+_WARNING = ("ratio_autocorrelation", "latency_separation")  # figures whose text is a warning
+_WHATEVER = {"role", "suite", "run_id", "cell_key"}  # filters that ask for more than results
 
 
 def _number(metric: Metric | None, digits: int, scale: float = 1.0) -> str:
@@ -64,9 +65,12 @@ def _varying(settings: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     )
 
 
-def _warnings(run: Run) -> str:
-    words = [metric.text for name, metric in run.metrics.items() if name != "effect"]
-    return "".join(f", {word}" for word in words if word)
+def _standing(run: Run) -> str:
+    """What a run is for unless it is a result, how it ended, what a reader must know of it."""
+    purpose = None if run.role == "result" else run.role
+    ended = run.status if run.reason is None else f"{run.status}: {run.reason}"
+    warnings = (run.metrics[name].text for name in _WARNING if name in run.metrics)
+    return ", ".join(word for word in (purpose, ended, *run.flags, *warnings) if word)
 
 
 def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
@@ -79,7 +83,7 @@ def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
         _number(of("accuracy"), 1, 100), _interval(of("accuracy"), 1, 100),
         _number(of("retained"), 3), _number(of("tokens_kept"), 3),
         _number(of("latency_p50_ms"), 2), _number(of("speed_up"), 2), _interval(of("speed_up"), 2),
-        (run.status if run.reason is None else f"{run.status}: {run.reason}") + _warnings(run),
+        _standing(run),
     )  # fmt: skip
 
 
@@ -101,10 +105,9 @@ def _tokens(run: Run) -> float:
 def facts(run: Run) -> dict[str, Any]:
     """A run with its figures, for ``--json``."""
     figures = {
-        name: {"value": metric.value, "low": metric.low, "high": metric.high,
-               "unit": metric.unit, "n": metric.n, "reason": metric.reason}
+        name: {part: value for part, value in metric._asdict().items() if part != "name"}
         for name, metric in run.metrics.items()
-    }  # fmt: skip
+    }
     return {name: getattr(run, name) for name in COLUMNS} | {
         "params": dict(run.params),
         "metrics": figures,
@@ -126,7 +129,9 @@ def results() -> None:
 @database_option
 @only_option
 @click.option("--suite", help="Only runs of this suite.")
-@click.option("--all", "everything", is_flag=True, help="Every run, not each cell's newest.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Earlier runs, too, and those that are no results."
+)
 @json_option
 def show(
     run_id: str | None,
@@ -136,9 +141,10 @@ def show(
     everything: bool,
     as_json: bool,
 ) -> None:
-    """Print runs as a table, or one run's record.
+    """Print the newest results as a table, or one run's record.
 
-    Runs of `tokonomy calibrate` are no results: --suite calibration or --all shows them.
+    Calibration, planted controls and simulated devices are no results: --all, --suite and
+    --only role=... show them, too.
 
     \b
     Example:
@@ -153,11 +159,13 @@ def show(
         filters: dict[str, Any] = dict(chosen(only))
         if suite is not None:
             filters["suite"] = suite
-        runs = store.runs(**filters) if everything else store.latest(**filters)
-    if "suite" not in filters and not everything:
-        runs = [run for run in runs if run.suite != CALIBRATION]
+        results_only = not everything and not _WHATEVER & filters.keys()
+        role = {"role": "result"} if results_only else {}
+        find = store.runs if everything else store.latest
+        runs = find(**filters, **role)
     if not runs:
-        warn("no run matches" if filters else "the database holds no results")
+        hint = "; --all shows runs that are no results, too" if results_only else ""
+        warn(("no run matches" if filters else "the database holds no results") + hint)
     if as_json:
         print_json([facts(run) for run in runs])
     else:

@@ -8,7 +8,6 @@ import click
 
 from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import BadParameter
-from tokonomy.measure.environment import device_class
 
 
 @click.group()
@@ -33,12 +32,14 @@ def train(model: str, out: Path, seed: int, device: str) -> None:
     Example:
       tokonomy zoo train digits-vit --out /tmp/digits-vit
     """
+    from tokonomy.measure.devices import device_class
+
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadParameter(f"--out must be a new or empty folder; {str(out)!r} is neither")
     recipe = catalogue("model").build(model, {})
     if not hasattr(recipe, "train"):
         raise BadParameter(f"model {model!r} has no recipe: it is not trained")
-    device_class(device)
+    device_class(device)  # refuses one that is not there
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

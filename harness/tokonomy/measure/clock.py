@@ -1,11 +1,11 @@
 """The one clock base of all timing: monotonic nanoseconds, read after the device is idle.
 
-On a GPU each call is made a second time, untimed by the host, behind a kernel that waits: all that
-the call asks of the device is asked by the time the device begins. Two events around it then give
-what its work takes there when the host is ahead. What the host's time of the first call has beyond
-that is launching: the way to the first kernel, the device's waits for the host in between, and the
-way back from the last. A call that itself waits for the device cannot be queued whole; its waits
-for the host count as the device's.
+A GPU has a time of its own besides: that of a call whose work is all asked for by the time the
+device begins, which a kernel that waits sees to. Two events around it give what the work takes
+there when the host is ahead. What the host's time of such a call has beyond that is launching: the
+way to the first kernel, the device's waits for the host in between, and the way back from the last.
+A call that itself waits for the device cannot be queued whole; its waits for the host count as the
+device's.
 """
 
 from __future__ import annotations
@@ -15,17 +15,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from tokonomy.measure.arms import Predict
 from tokonomy.measure.protocol import HOLD_CYCLES
-
-Call = Callable[[Any], object]
 
 
 class Taken(NamedTuple):
-    """One call: nanoseconds end to end, nanoseconds of the device alone, and what it gave."""
+    """One call by the host's clock.
+
+    Attributes:
+        host_ns: Nanoseconds end to end.
+        asking_ns: Those of them until all was asked of the device.
+        output: What it gave.
+    """
 
     host_ns: int
-    device_ns: int | None
-    output: object
+    asking_ns: int
+    output: Any
+
+
+class Queued(NamedTuple):
+    """One call that was queued whole: nanoseconds of the device, and what it gave."""
+
+    device_ns: int
+    output: Any
 
 
 class Clock(Protocol):
@@ -42,21 +54,30 @@ class Clock(Protocol):
     def now(self) -> int:
         """Nanoseconds since some fixed moment; never goes back."""
 
-    def timed(self, call: Call, argument: object) -> Taken:
+    def timed(self, call: Predict, batch: Any) -> Taken:
         """Call once, from an idle device to an idle device."""
+
+    def queued(self, call: Predict, batch: Any, asking_ns: int) -> Queued | None:
+        """Call once with the device held until all is asked of it; None where it has no events.
+
+        Args:
+            call: What to call.
+            batch: On what.
+            asking_ns: How long asking takes.
+        """
 
 
 def _nothing() -> None:
     pass
 
 
-def _taken(clock: Clock, call: Call, argument: object) -> Taken:
-    """One call by the host's clock alone; nothing else stands between the two readings."""
+def _taken(clock: Clock, call: Predict, batch: Any) -> Taken:
     clock.sync()
-    start = clock.now()
-    output = call(argument)
+    begun = clock.now()
+    output = call(batch)
+    asked = clock.now()
     clock.sync()
-    return Taken(clock.now() - start, None, output)
+    return Taken(clock.now() - begun, asked - begun, output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +91,17 @@ class MonotonicClock:
         """Nanoseconds since some fixed moment."""
         return time.perf_counter_ns()
 
-    def timed(self, call: Call, argument: object) -> Taken:
+    def timed(self, call: Predict, batch: Any) -> Taken:
         """Call once."""
-        return _taken(self, call, argument)
+        return _taken(self, call, batch)
+
+    def queued(self, call: Predict, batch: Any, asking_ns: int) -> None:
+        """A processor has no events, and nothing is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CudaClock:
-    """The host's clock around a synchronised call, and two events around its repetition.
+    """The host's clock around a synchronised call, and two events around one that is queued.
 
     Events are good to half a microsecond, and stand on the current stream of the current device,
     which is the one that is timed.
@@ -98,32 +122,20 @@ class CudaClock:
         """Nanoseconds since some fixed moment."""
         return time.perf_counter_ns()
 
-    def timed(self, call: Call, argument: object) -> Taken:
-        """Call once by the host's clock, and once more for the device's own time."""
-        self.sync()
-        begun = time.perf_counter_ns()
-        output = call(argument)
-        asked = time.perf_counter_ns()
-        self.sync()
-        host_ns = time.perf_counter_ns() - begun
-        return Taken(host_ns, self.queued(call, argument, asked - begun), output)
+    def timed(self, call: Predict, batch: Any) -> Taken:
+        """Call once, from an idle device to an idle device."""
+        return _taken(self, call, batch)
 
-    def queued(self, call: Call, argument: object, asking_ns: int) -> int:
-        """Nanoseconds of a call on the device, the device held until all of it is asked for.
-
-        Args:
-            call: What to call.
-            argument: On what.
-            asking_ns: How long it takes to ask.
-        """
+    def queued(self, call: Predict, batch: Any, asking_ns: int) -> Queued:
+        """Call once between two events, the device held until all of it is asked for."""
         self.sync()
         self.hold(asking_ns * HOLD_CYCLES)
         self.start.record()
-        call(argument)
+        output = call(batch)
         self.end.record()
         self.sync()
         elapsed_ms: float = self.start.elapsed_time(self.end)
-        return max(1, round(elapsed_ms * 1e6))
+        return Queued(max(1, round(elapsed_ms * 1e6)), output)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,9 +159,13 @@ class FakeClock:
         """Note that it was asked to."""
         self.syncs.append(self.time_ns)
 
-    def timed(self, call: Call, argument: object) -> Taken:
+    def timed(self, call: Predict, batch: Any) -> Taken:
         """Call once."""
-        return _taken(self, call, argument)
+        return _taken(self, call, batch)
+
+    def queued(self, call: Predict, batch: Any, asking_ns: int) -> Queued | None:
+        """As on a processor: nothing is called."""
+        return None
 
     def advance(self, nanoseconds: int) -> None:
         """Let time pass."""

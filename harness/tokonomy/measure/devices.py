@@ -1,4 +1,4 @@
-"""The devices of this machine: opening one to measure on, and listing them with what they can tell.
+"""The devices of this machine: naming one, opening it to measure on, and listing all of them.
 
 A device that cannot be used, or that tells nothing, is listed with the reason.
 """
@@ -24,20 +24,49 @@ from tokonomy.store.fields import Missing, Scalar
 Row = dict[str, Any]
 
 
+def cuda_index(device: str) -> int | None:
+    """N of ``cuda:N``, None of the processors; raises ``BadDevice``."""
+    kind, _, index = device.partition(":")
+    if kind == "cuda" and index.isascii() and index.isdecimal():
+        return int(index)
+    if device == "cpu":
+        return None
+    raise BadDevice(
+        f"a device is cpu or cuda:N; got {device!r}; `tokonomy list devices` shows them"
+    )
+
+
+def device_class(device: str) -> str:
+    """What kind of device it is; numbers of one class compare. Raises ``BadDevice``.
+
+    A GPU whose power limit or clocks are not those it came with is of another kind, and so is one
+    of which the driver does not tell.
+    """
+    at = cuda_index(device)
+    if at is None:
+        return f"cpu: {environment.processors()}"
+    properties = _properties(at)
+    try:
+        with nvml.library():
+            gpu = target(at, _told(properties)).gpu
+            apart = gpu_facts.apart(nvml.ask("nvmlDeviceGetHandleByUUID", gpu.uuid))
+    except (BadDevice, TelemetryError):
+        apart = ", power limit unknown"
+    return f"cuda: {nvml.clean(str(properties.name))}{apart}"
+
+
 def open_telemetry(device: str) -> Telemetry:
     """The telemetry of a device, to be entered; raises ``BadDevice``, ``TelemetryError``.
 
     A GPU whose driver tells nothing at all can still be measured on, without what it would tell.
     """
-    if device == "cpu":
+    at = cuda_index(device)
+    if at is None:
         return CpuTelemetry()
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or not (index.isascii() and index.isdecimal()):
-        raise BadDevice(f"expected a device cpu or cuda:N, got {device!r}")
     before = _everyone()  # before torch is asked, which may be what touches the device
-    properties = _properties(int(index))
+    properties = _properties(at)
     try:
-        found = target(int(index), _told(properties))
+        found = target(at, _told(properties))
         return GpuTelemetry(found, own=occupancy.myself(before))
     except TelemetryError as error:
         return UntoldTelemetry(error, _known(properties))
@@ -59,24 +88,6 @@ def _everyone() -> set[int] | None:
             return {pid for handle in handles for pid in occupancy.processes(handle)[0]}
     except TelemetryError:
         return None
-
-
-def kind(ordinal: int) -> str:
-    """Name of a CUDA device, and its power limit where that is not its default.
-
-    Raises ``BadDevice``. Where the driver does not tell, the name alone.
-    """
-    properties = _properties(ordinal)
-    name = nvml.clean(str(properties.name))
-    try:
-        with nvml.library():
-            gpu = target(ordinal, _told(properties)).gpu
-            handle = nvml.ask("nvmlDeviceGetHandleByUUID", gpu.uuid)
-            limit = gpu_facts.limit_w(handle, "EnforcedPowerLimit")
-            usual = gpu_facts.limit_w(handle, "PowerManagementDefaultLimit")
-    except (BadDevice, TelemetryError):
-        return name
-    return name if limit == usual else f"{name} limited to {limit:g} W"
 
 
 def _properties(ordinal: int) -> Any:
@@ -195,7 +206,7 @@ def _blind(device: str | None, error: TelemetryError, facts: Mapping[str, Scalar
 def _processors(clock: Clock) -> Row:
     with CpuTelemetry() as cpu:
         probes, facts = probe.counting(cpu.counter(), clock), cpu.facts()
-    row = _row("cpu", environment.device_class("cpu"), said=f"{environment.cores()} processors")
+    row = _row("cpu", device_class("cpu"), said=f"{environment.cores()} processors")
     return row | _answers(facts, probes)
 
 

@@ -14,34 +14,30 @@ import random
 import statistics
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import windows
+from tokonomy.measure.arms import Predict, Seen
 from tokonomy.measure.clock import Clock
 from tokonomy.measure.inputs import kept
 from tokonomy.measure.protocol import (
     LEAD_S,
     LEAD_SHARE,
-    LEAST_CALLS,
     LEAST_TICKS,
     SETTLE_LOOKS,
     SETTLED_C,
     SPOILED_MOST,
-    WINDOW_LATE,
 )
-from tokonomy.measure.sampling import Pace, Sampler, Search, probe
-from tokonomy.measure.telemetry import Counter, Telemetry
+from tokonomy.measure.sampling import Pace, Sampler, Search, lengths, probe
+from tokonomy.measure.telemetry import Counter, Telemetry, tried
 from tokonomy.measure.trace import Bins
 from tokonomy.store.cell import EnergyPlan
 from tokonomy.store.fields import Arm, Missing
 from tokonomy.store.observed import Energy, Flag, Idle, Trial
-
-Predict = Callable[[Any], Any]
-Seen = Callable[[Arm, int, Any], None]
 
 _SECOND = 1_000_000_000
 _NAP_S = 0.01  # between two looks at whether an idle window is complete
@@ -70,22 +66,21 @@ def measure_energy(
         clock: Reads nanoseconds; the counter is read on it, too.
         plan: How long, and how often.
         rng: Draws the order of the arms, and which call of a window is looked at.
-        seen: Gets arm, index of the batch and the output of that call, after the window.
+        seen: Gets the output of that call, after the window.
     """
     counter = telemetry.counter()
     if isinstance(counter, Missing):
         return counter
-    try:
+
+    def measured() -> Energy:
         pace = probe(counter, clock.now)
         bins = Bins(clock.now())
         the_pass = _Pass(
             arms, batches, telemetry, clock, plan, counter, pace, bins, rng=rng, seen=seen
         )
         return the_pass.measure(batch_size)
-    except DeviceLost:
-        raise
-    except TelemetryError as error:
-        return Missing(reason=error.reason, detail=error.detail[:_LOG] or None)
+
+    return tried(measured)
 
 
 def orders(rng: random.Random, trials: int) -> Iterator[Arm]:
@@ -180,31 +175,26 @@ class _Pass:
         search = Search(self.pace, least_ns, since_ns)
         return Sampler(self.counter, search, self.clock.now, self.bins)
 
-    def late(self, least_ns: int) -> int:
-        """Nanoseconds after which a window is given up."""
-        each = max(self.pace.tick_ns, self.pace.sparse_ns)
-        return WINDOW_LATE * max(least_ns, LEAST_TICKS * each) + _SECOND
-
     def idle(self) -> Idle | Missing:
         """Mean power while nothing runs; missing where something disturbs it."""
-        self.clock.sync()
-        least_ns = int(self.plan.idle_s * _SECOND)
-        since_ns = self.clock.now() + self.lead_ns
-        until = since_ns + self.late(least_ns)
-        try:
-            with self.sampler(least_ns, since_ns) as sampler:
-                while not sampler.ended and self.clock.now() < until:
-                    time.sleep(_NAP_S)
-            if not sampler.search.complete:
-                moved = len(sampler.search.ticks)
-                detail = f"the counter moved {moved} times while idle, and then not in time"
-                raise TelemetryError("too-few-ticks", detail)
-            self.undisturbed()
-        except DeviceLost:
-            raise
-        except TelemetryError as error:
+        found = tried(self._idle)
+        if isinstance(found, Missing):
             self.renew()
-            return Missing(reason=error.reason, detail=error.detail[:_LOG] or None)
+        return found
+
+    def _idle(self) -> Idle:
+        self.clock.sync()
+        long = lengths(self.pace, self.plan.idle_s, LEAST_TICKS)
+        since_ns = self.clock.now() + self.lead_ns
+        until = since_ns + long.late_ns
+        with self.sampler(long.search_ns, since_ns) as sampler:
+            while not sampler.ended and self.clock.now() < until:
+                time.sleep(_NAP_S)
+        if not sampler.search.complete:
+            moved = len(sampler.search.ticks)
+            detail = f"the counter moved {moved} times while idle, and then not in time"
+            raise TelemetryError("too-few-ticks", detail)
+        self.undisturbed()
         first, last = sampler.search.ticks[0], sampler.search.ticks[-1]
         span_ns = last.at_ns - first.at_ns
         power_w = (last.energy_uj - first.energy_uj) * 1e3 / span_ns  # uJ/ns is kW
@@ -289,25 +279,18 @@ class _Pass:
         self.counter = counter
         self.telemetry.causes()
 
-    def lengths(self, call_ns: int) -> tuple[int, int]:
-        """Least nanoseconds of a window, and of the search for it, in which whole calls fit."""
-        tick_ns = self.pace.tick_ns
-        window_ns = max(int(self.plan.window_s * _SECOND), self.plan.min_ticks * tick_ns)
-        room_ns = 2 * call_ns if call_ns > tick_ns else 0  # for ticks next to boundaries of calls
-        return window_ns, max(window_ns, LEAST_CALLS * call_ns) + room_ns
-
     def window(self, arm: Arm, call_ns: int) -> Trial:
         """Energy of one window of continuous calls."""
-        window_ns, least_ns = self.lengths(call_ns)
-        look_ns = self.rng.randrange(least_ns)
+        long = lengths(self.pace, self.plan.window_s, self.plan.min_ticks, call_ns)
+        look_ns = self.rng.randrange(long.search_ns)
         warm = self.telemetry.temperature_c()
         self.clock.sync()
-        with _collected(), self.sampler(least_ns, since_ns=_NEVER) as sampler:
-            work = self.work(arm, sampler, self.late(least_ns), self.lead_ns, look_ns)
+        with _collected(), self.sampler(long.search_ns, since_ns=_NEVER) as sampler:
+            work = self.work(arm, sampler, long.late_ns, self.lead_ns, look_ns)
         hot = self.telemetry.temperature_c()
         self.seen(arm, work.at, work.output)
         found = windows.measure(
-            sampler.search.ticks, work.edges, self.counter.quantum_uj, least_ns=window_ns
+            sampler.search.ticks, work.edges, self.counter.quantum_uj, least_ns=long.least_ns
         )
         return Trial(
             arm=arm,

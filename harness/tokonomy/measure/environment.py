@@ -17,7 +17,6 @@ from pathlib import Path
 import psutil
 
 import tokonomy
-from tokonomy.errors import BadParameter
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.store.fields import Scalar
 from tokonomy.store.record import Harness
@@ -65,24 +64,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def device_class(device: str) -> str:
-    """What kind of device it is; numbers of one class compare.
-
-    A GPU whose power limit is not the one it came with is of another kind.
-    """
-    if device == "cpu":
-        return f"cpu: {_cpuinfo('model name') or platform.machine()} x{cores()}"
-    kind, _, index = device.partition(":")
-    import torch  # slow to import, and only a GPU needs it
-
-    if kind != "cuda" or not index.isdecimal() or int(index) >= torch.cuda.device_count():
-        raise BadParameter(
-            f"a device is cpu or cuda:N, with {torch.cuda.device_count()} CUDA devices here; "
-            f"got {device!r}; `tokonomy list devices` shows them"
-        )
-    from tokonomy.measure import devices  # which imports this module
-
-    return f"cuda: {devices.kind(int(index))}"
+def processors() -> str:
+    """What the processors are as a device: their model, and how many this process may use."""
+    return f"{_cpuinfo('model name') or platform.machine()} x{cores()}"
 
 
 @cache

@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.errors import TelemetryError
 from tokonomy.measure import gpu_facts, nvml, occupancy, probe
 from tokonomy.measure.clock import Clock
 from tokonomy.measure.cpu import CpuTelemetry
 from tokonomy.measure.protocol import ALONE_S
-from tokonomy.measure.telemetry import Counter, Exclusivity, Telemetry
+from tokonomy.measure.telemetry import Counter, Exclusivity, Telemetry, tried
 from tokonomy.measure.visible import Target
 from tokonomy.measure.watching import Watch
 from tokonomy.store.fields import Boundary, Missing, Scalar
@@ -32,11 +32,10 @@ _LAST_INSTANT = (8, 0)
 
 def scope(handle: object) -> str | None:
     """Whose instantaneous power the driver tells: the GPU's, else its module's, else nobody's."""
-    for name in _BOUNDARIES:
-        place = nvml.SCOPES[name]
-        if nvml.told(nvml.field, handle, nvml.POWER_INSTANT, place) is not None:
-            return name
-    return None
+    wanted = [(nvml.POWER_INSTANT, nvml.SCOPES[name]) for name in _BOUNDARIES]
+    powers = nvml.told(nvml.fields, handle, *wanted) or []
+    told = zip(_BOUNDARIES, powers, strict=False)
+    return next((name for name, power in told if not isinstance(power, Missing)), None)
 
 
 @dataclass(slots=True)
@@ -103,20 +102,15 @@ def power_w(handle: object, scope: str | None) -> float | None:
     return None if watts is None else watts / 1e3
 
 
-def energy_counter(handle: object, uuid: str) -> EnergyCounter | Missing:
-    """The energy counter of a GPU, or why there is none."""
-    try:
-        if gpu_facts.mig(handle):
-            return Missing(reason="mig-slice", detail="the counter is of the whole GPU")
-        shared = gpu_facts.sharing(handle)
-        if shared not in ("none", "passthrough"):
-            return Missing(reason="vgpu", detail=f"virtualisation: {shared}")
-        _counts(handle)
-    except DeviceLost:
-        raise
-    except TelemetryError as error:
-        return Missing(reason=error.reason, detail=error.detail)
-    return EnergyCounter(handle=handle, device=uuid, scope=scope(handle))
+def energy_counter(handle: object, uuid: str, scope: str | None) -> EnergyCounter:
+    """The energy counter of a GPU; raises ``TelemetryError`` where there is none."""
+    if gpu_facts.mig(handle):
+        raise TelemetryError("mig-slice", "the counter is of the whole GPU")
+    shared = gpu_facts.sharing(handle)
+    if shared not in ("none", "passthrough"):
+        raise TelemetryError("vgpu", f"virtualisation: {shared}")
+    _counts(handle)
+    return EnergyCounter(handle=handle, device=uuid, scope=scope)
 
 
 @dataclass(slots=True)
@@ -137,6 +131,7 @@ class GpuTelemetry:
     wait: Callable[[float], object] = time.sleep
     _handle: Any = None
     _part: Any = None
+    _scope: str | None = None
     _watch: Watch = field(init=False)
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -147,6 +142,7 @@ class GpuTelemetry:
             self._handle = self._part = nvml.ask("nvmlDeviceGetHandleByUUID", self.target.gpu.uuid)
             if self.target.slice is not None:
                 self._part = nvml.ask("nvmlDeviceGetHandleByUUID", self.target.slice.uuid)
+            self._scope = scope(self._handle)
             self._watch = Watch(self._handle, self._part, self.own, self.touched)
             stack.callback(self._watch.close)
             self._watch.open()
@@ -159,22 +155,22 @@ class GpuTelemetry:
         self._open.close()
 
     def facts(self) -> dict[str, Scalar]:
-        """Identity, limits and versions; what cannot be watched is in ``gpu_unwatched``."""
-        unwatched = ", ".join(f"{what}: {why}" for what, why in self._watch.unwatched.items())
+        """Identity, limits and versions."""
         more: dict[str, Scalar] = {
             "gpu_slices": ", ".join(part.uuid for part in self.target.gpu.slices)[:500] or None,
             "gpu_slice": self.target.slice.uuid if self.target.slice else None,
-            "gpu_unwatched": unwatched[:500] or None,
         }
         return gpu_facts.facts(self._handle) | gpu_facts.system() | more
 
     def state(self) -> dict[str, Scalar]:
         """How the GPU is doing, and the processors that drive it.
 
+        What could not be watched until now is in ``gpu_unwatched``, with the reasons;
         ``gpu_hides_processes`` is null until this process is on the device and could be listed.
         """
         gpu = gpu_facts.state(self._handle, self._part, self._power_w)
-        return self.host.state() | gpu | {"gpu_hides_processes": self._watch.hides}
+        watch = {"gpu_hides_processes": self._watch.hides, "gpu_unwatched": self._unwatched()}
+        return self.host.state() | gpu | watch
 
     def exclusivity(self) -> Exclusivity:
         """Whether this process is alone on the device; waits a little until it looks so.
@@ -202,20 +198,21 @@ class GpuTelemetry:
 
     def used_bytes(self) -> int | Missing:
         """Device memory in use by everyone, of the slice on a slice."""
-        try:
-            return occupancy.used_bytes(self._part)
-        except DeviceLost:
-            raise
-        except TelemetryError as error:
-            return Missing(reason=error.reason, detail=error.detail)
+        return tried(occupancy.used_bytes, self._part)
 
     def counter(self) -> Counter | Missing:
         """The energy counter, or why there is none."""
-        return energy_counter(self._handle, self.target.gpu.uuid)
+        return tried(energy_counter, self._handle, self.target.gpu.uuid, self._scope)
 
     def probes(self, clock: Clock) -> dict[str, float | str | Missing]:
-        """What its energy counter and power fields are like, found by trying."""
-        return probe.counting(self.counter(), clock, self.wait) | probe.power_fields(self._handle)
+        """What its energy counter and power fields are like, and what cannot be watched."""
+        counting = probe.counting(self.counter(), clock, self.wait)
+        more = {"unwatched": self._unwatched() or "nothing"}
+        return counting | probe.power_fields(self._handle) | more
+
+    def _unwatched(self) -> str | None:
+        said = ", ".join(f"{what}: {why}" for what, why in self._watch.unwatched.items())
+        return said[:500] or None
 
     def _power_w(self) -> float | None:
-        return power_w(self._handle, scope(self._handle))
+        return power_w(self._handle, self._scope)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tokonomy.errors import TelemetryError
-from tokonomy.measure import nvml, occupancy
-from tokonomy.measure.throttling import active, held_ns
+from tokonomy.measure import nvml, occupancy, throttling
 from tokonomy.store.fields import Scalar
 
 _SHARING = {0: "none", 1: "passthrough", 2: "vgpu", 3: "host-vgpu", 4: "host-vsga"}
@@ -55,8 +54,11 @@ def facts(handle: object) -> dict[str, Scalar]:
 def state(handle: object, part: object, power_w: Callable[[], float | None]) -> dict[str, Scalar]:
     """What moves; ``gpu_throttle_ns`` is since the driver was loaded, so only differences count.
 
-    Memory and processes are those of ``part``, a slice of the GPU or the same.
+    It sums the limits that do harm; ``gpu_power_cap_ns`` is the time at the power limit. Memory and
+    processes are those of ``part``, a slice of the GPU or the same.
     """
+    held = throttling.held_ns(handle)
+    harm = throttling.harmful(held).values()
     return _read(
         {
             "gpu_sm_clock_mhz": lambda: _clock(handle, nvml.SM),
@@ -68,9 +70,9 @@ def state(handle: object, part: object, power_w: Callable[[], float | None]) -> 
             "gpu_used_bytes": lambda: occupancy.used_bytes(part),
             "gpu_processes": lambda: _processes(part),
             "gpu_performance_state": lambda: _performance_state(handle),
-            "gpu_clock_reasons": lambda: ", ".join(active(handle)) or "none",
-            "gpu_throttle_ns": lambda: _summed(held_ns(handle, harmful=True)),
-            "gpu_power_cap_ns": lambda: _summed(held_ns(handle, harmful=False)),
+            "gpu_clock_reasons": lambda: ", ".join(throttling.active(handle)) or "none",
+            "gpu_throttle_ns": lambda: sum(harm) if harm else None,
+            "gpu_power_cap_ns": lambda: held.get(throttling.CAP),
             "gpu_ecc_uncorrected": lambda: ecc_uncorrected(handle),
         }
     )
@@ -109,16 +111,46 @@ def limit_w(handle: object, which: str = "PowerManagementLimit") -> float:
 
 
 def asked_clock(handle: object, kind: int) -> int:
-    """The application clock, MHz; older drivers have another name for it.
+    """The application clock, MHz.
 
     Clocks locked to a range (``nvidia-smi -lgc``) leave it as it is and cannot be read.
     """
+    return _application(handle, kind, nvml.APPLICATION, "nvmlDeviceGetApplicationsClock")
+
+
+def default_clock(handle: object, kind: int) -> int:
+    """The application clock that the GPU came with, MHz."""
+    name = "nvmlDeviceGetDefaultApplicationsClock"
+    return _application(handle, kind, nvml.APPLICATION_DEFAULT, name)
+
+
+def _application(handle: object, kind: int, which: int, older: str) -> int:
+    """An application clock; older drivers have a function for each."""
     return int(
         nvml.either(
-            lambda: nvml.ask("nvmlDeviceGetClock", handle, kind, nvml.APPLICATION),
-            lambda: nvml.ask("nvmlDeviceGetApplicationsClock", handle, kind),
+            lambda: nvml.ask("nvmlDeviceGetClock", handle, kind, which),
+            lambda: nvml.ask(older, handle, kind),
         )
     )
+
+
+def apart(handle: object) -> str:
+    """What sets a GPU apart from others of its name: power and clocks that it did not come with.
+
+    Empty where there is nothing. Of clocks that are not told nothing is said: many GPUs have none
+    that can be asked for.
+    """
+    limit = nvml.told(limit_w, handle, "EnforcedPowerLimit")
+    usual = nvml.told(limit_w, handle, "PowerManagementDefaultLimit")
+    if limit is None or usual is None:
+        said = ", power limit unknown"
+    else:
+        said = "" if limit == usual else f" limited to {limit:g} W"
+    for name, kind in (("processor", nvml.SM), ("memory", nvml.MEMORY)):
+        clock, usual = nvml.told(asked_clock, handle, kind), nvml.told(default_clock, handle, kind)
+        if clock is not None and usual is not None and clock != usual:
+            said += f", {name} clock {clock} MHz"
+    return said
 
 
 def temperature_c(handle: object) -> float:
@@ -165,7 +197,3 @@ def _processes(handle: object) -> int | None:
     """How many are listed; null where a list cannot be read."""
     found, untold = occupancy.processes(handle)
     return None if untold else len(found)
-
-
-def _summed(times: Mapping[str, int]) -> int | None:
-    return sum(times.values()) if times else None

@@ -1,8 +1,12 @@
 """Latency of two arms in pairs: ABBA blocks, so that drift of the machine cancels in each pair.
 
-Invariants: both arms get the same calls on the same batches; nothing but the call and the device's
-wait stands between two readings of the clock; no sample is ever deleted: pairs that an observed
-cause spoils are kept apart and made again.
+Invariants: both arms get the same calls on the same batches, and no batch twice in a row where
+there are two or more; nothing but the call and the device's wait stands between two readings of the
+clock; no sample is ever deleted: pairs that an observed cause spoils are kept apart and made again.
+
+Where the device has a time of its own, each pair is followed by a call of each arm for that, on
+another batch of the same shape, so that it tells nothing of an arm that keeps its last answer. Its
+output is looked at as that of a pair is.
 """
 
 from __future__ import annotations
@@ -17,16 +21,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tokonomy.errors import TelemetryError
-from tokonomy.measure.clock import Clock, Taken
+from tokonomy.measure.arms import Predict, Seen
+from tokonomy.measure.clock import Clock, Queued, Taken
 from tokonomy.measure.inputs import Shape, kept, shape
 from tokonomy.measure.protocol import CHECK_EVERY, LOOKS, SPOILED_LOOKS, SPOILED_SHARE
 from tokonomy.stats import latency
 from tokonomy.store.cell import Measuring
+from tokonomy.store.fields import Arm
 from tokonomy.store.observed import Flag, Pair, Spoiled, Timing
 
-Predict = Callable[[Any], Any]
-Arm = Literal["method", "reference"]
-Seen = Callable[[Arm, int, Any], None]
 Watch = Callable[[], list[Flag]]
 Stop = Literal["converged", "pair-cap", "time-cap"]
 
@@ -68,25 +71,52 @@ def _uncollected() -> Iterator[None]:
 def warm_up(
     arms: dict[Arm, Predict], batches: Sequence[Any], clock: Clock, measuring: Measuring
 ) -> Warmup:
-    """Call both arms equally often: every batch, every shape so many times, and so many seconds."""
-    shapes = [shape(batch) for batch in batches]
-    met: Counter[Shape] = Counter()
-    begun, calls = clock.now(), 0
+    """Call both arms equally often, in whole rounds of the batches.
+
+    There are as many rounds as give every shape so many calls and take so many seconds.
+    """
+    begun, rounds = clock.now(), 0
     until = begun + int(measuring.warmup_s * _SECOND)
-    least = dict.fromkeys(shapes, measuring.warmup_calls)
-    while calls < len(batches) or not met >= Counter(least) or clock.now() < until:
-        place = calls % len(batches)
-        for predict in arms.values():
-            predict(batches[place])
-        clock.sync()
-        met[shapes[place]] += 1
-        calls += 1
-    return Warmup(calls=calls, seconds=(clock.now() - begun) / _SECOND)
+    each = min(Counter(map(shape, batches)).values())
+    while rounds * each < measuring.warmup_calls or clock.now() < until:
+        for batch in batches:
+            for predict in arms.values():
+                predict(batch)
+            clock.sync()
+        rounds += 1
+    return Warmup(calls=rounds * len(batches), seconds=(clock.now() - begun) / _SECOND)
 
 
-def _timed(predict: Predict, batch: object, clock: Clock) -> Taken:
+def _timed(predict: Predict, batch: Any, clock: Clock) -> Taken:
     taken = clock.timed(predict, batch)
     return taken._replace(output=kept(taken.output))  # as it is now, before the other arm can run
+
+
+def _queue(
+    arms: dict[Arm, Predict], taken: dict[Arm, Taken], batch: Any, clock: Clock
+) -> dict[Arm, Queued]:
+    """Both arms in the order of the pair before; none where the device has no time of its own."""
+    found: dict[Arm, Queued] = {}
+    for arm, each in taken.items():
+        queued = clock.queued(arms[arm], batch, each.asking_ns)
+        if queued is not None:
+            found[arm] = queued._replace(output=kept(queued.output))
+    return found
+
+
+def others(batches: Sequence[Any]) -> list[int]:
+    """For each batch the place of another of its shape, half a round away.
+
+    There are none where a shape has fewer than three: of two, the other is timed next.
+    """
+    same: dict[Shape, list[int]] = {}
+    for place, batch in enumerate(batches):
+        same.setdefault(shape(batch), []).append(place)
+    found: dict[int, int] = {}
+    for places in same.values():
+        half = (len(places) + 1) // 2
+        found |= zip(places, places[half:] + places[:half], strict=True)
+    return [found[place] for place in sorted(found)] if min(map(len, same.values())) > 2 else []
 
 
 def _orders(rng: random.Random) -> Iterator[tuple[int, Arm]]:
@@ -133,7 +163,7 @@ class _Made:
 
     Attributes:
         pairs: Those that stand.
-        device_ns: Time of each on the device, by arm; empty where the clock has none.
+        device_ns: Time on the device after each, by arm; empty where the clock has none.
         spoiled: Those that do not.
         quiet: How many stood at the last look that found nothing amiss; the rest is open.
     """
@@ -147,13 +177,14 @@ class _Made:
         """All of them."""
         return len(self.pairs) + sum(len(each.pairs) for each in self.spoiled)
 
-    def add(self, block: int, batch: int, first: Arm, results: dict[Arm, Taken]) -> None:
+    def add(
+        self, block: int, batch: int, taken: dict[Arm, Taken], queued: dict[Arm, Queued]
+    ) -> None:
         """Note a pair."""
-        times = {f"{arm}_ns": taken.host_ns for arm, taken in results.items()}
-        self.pairs.append(Pair(block=block, batch=batch, first=first, **times))
-        for arm, taken in results.items():
-            if taken.device_ns is not None:
-                self.device_ns.setdefault(arm, []).append(taken.device_ns)
+        times = {f"{arm}_ns": each.host_ns for arm, each in taken.items()}
+        self.pairs.append(Pair(block=block, batch=batch, first=next(iter(taken)), **times))
+        for arm, each in queued.items():
+            self.device_ns.setdefault(arm, []).append(each.device_ns)
 
     def due(self) -> bool:
         """Whether it is time to look for causes: at the end of a block, every few pairs."""
@@ -203,8 +234,7 @@ def measure_pairs(
         clock: Reads nanoseconds.
         measuring: Warm-up, caps and target.
         rng: Draws which arm a block starts with.
-        seen: Gets arm, index of the batch and the output as it was when the clock was read, after
-            each pair and outside the timed region.
+        seen: Gets each output as it was when the clock was read, after each pair.
         watch: Gives what was observed since it was last asked that spoils measurements. It is
             asked between blocks only: every few pairs, and before the last one is accepted. All
             pairs since it last had nothing to say are then made again; time goes on for the cap.
@@ -215,17 +245,20 @@ def measure_pairs(
     arms: dict[Arm, Predict] = {"method": method, "reference": reference}
     gc.collect()
     warmup = warm_up(arms, batches, clock, measuring)
-    made, stop = _Made(), None
+    made, stop, other = _Made(), None, others(batches)
     watch()  # what was before the first pair does not concern it
     orders, begun = _orders(rng), clock.now()
     while stop is None:
         block, first = next(orders)
         index = made.count() % len(batches)
         with _uncollected():
-            results = {arm: _timed(arms[arm], batches[index], clock) for arm in _ORDER[first]}
-        made.add(block, index, first, results)
-        for arm, taken in results.items():
-            seen(arm, index, taken.output)
+            taken = {arm: _timed(arms[arm], batches[index], clock) for arm in _ORDER[first]}
+            queued = _queue(arms, taken, batches[other[index]], clock) if other else {}
+        made.add(block, index, taken, queued)
+        for arm, each in taken.items():
+            seen(arm, index, each.output)
+        for arm, one in queued.items():
+            seen(arm, other[index], one.output)
         stop = _stop(made.pairs, clock.now() - begun, measuring)
         if (stop is not None or made.due()) and made.spoiled_by(watch()):
             stop = None

@@ -23,13 +23,13 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
+from tokonomy.measure.arms import Predict
 from tokonomy.measure.inputs import kept
 from tokonomy.measure.protocol import STEADY_SAMPLES, UNSEEN
 from tokonomy.store.fields import Missing
 from tokonomy.store.observed import Layer, Work
 
 aten = torch.ops.aten
-Predict = Callable[[Any], Any]
 
 _MATMULS = {aten.mm: (0, 1), aten.bmm: (0, 1), aten.addmm: (1, 2), aten.baddbmm: (1, 2)}
 _SOFTMAXES = (aten._softmax, aten._safe_softmax)

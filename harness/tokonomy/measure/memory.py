@@ -19,7 +19,7 @@ contexts, libraries' workspaces and code included. That is read right after the 
 bound of its peak: other libraries may have given back what they took, and so does the allocator
 where the device is full. A call that tells the allocator to, or that resets its marks, is refused.
 One that resets the process's mark itself is not noticed. What a captured CUDA graph works on stays
-reserved and is not allocated.
+reserved and is not allocated, so that no figure is derived from ``allocated`` in that mode.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.errors import TelemetryError
 from tokonomy.measure import noting
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.store.fields import Missing
@@ -118,17 +118,8 @@ def _on_device(device: str, telemetry: Telemetry) -> OnDevice | None:
     return OnDevice(
         allocated=torch.cuda.memory_allocated(device),
         reserved=torch.cuda.memory_reserved(device),
-        used=_used(telemetry),
+        used=telemetry.used_bytes(),
     )
-
-
-def _used(telemetry: Telemetry) -> int | Missing:
-    try:
-        return telemetry.used_bytes()
-    except DeviceLost:
-        raise
-    except TelemetryError as error:
-        return Missing(reason=error.reason, detail=error.detail[:500])
 
 
 #: What torch's functions that reset high-water marks or give memory back call in the end.
@@ -198,7 +189,7 @@ def _peaks(before: OnDevice | None, device: str, telemetry: Telemetry) -> dict[s
     import torch  # as above
 
     torch.cuda.synchronize(device)
-    used = _used(telemetry)
+    used = telemetry.used_bytes()
     return {
         "allocated": _peak(torch.cuda.max_memory_allocated(device), before.allocated, ALLOCATED),
         "reserved": _peak(torch.cuda.max_memory_reserved(device), before.reserved, RESERVED),

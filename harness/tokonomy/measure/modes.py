@@ -21,12 +21,11 @@ from torch import Tensor
 
 from tokonomy.errors import InvalidOutput, TokonomyError, Unsupported, lacks_memory
 from tokonomy.measure import compiling
+from tokonomy.measure.arms import Predict
 from tokonomy.measure.graphs import Captured, capture
 from tokonomy.measure.inputs import Shape, shape
 from tokonomy.measure.protocol import AGREE
 from tokonomy.store.fields import Mode
-
-Predict = Callable[[Any], Any]
 
 
 def _never() -> int:

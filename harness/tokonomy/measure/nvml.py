@@ -16,6 +16,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 import pynvml
 
 from tokonomy.errors import DeviceLost, TelemetryError
+from tokonomy.measure.telemetry import tried
+from tokonomy.store.fields import Missing
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -57,6 +59,7 @@ SCOPES: Final = {"gpu": 0, "module": 1, "memory": 2}
 UNCORRECTED: Final[int] = pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED
 SINCE_LOAD: Final[int] = pynvml.NVML_VOLATILE_ECC
 APPLICATION: Final[int] = pynvml.NVML_CLOCK_ID_APP_CLOCK_TARGET
+APPLICATION_DEFAULT: Final[int] = pynvml.NVML_CLOCK_ID_APP_CLOCK_DEFAULT
 XID: Final[int] = pynvml.nvmlEventTypeXidCriticalError
 DOUBLE_BIT: Final[int] = pynvml.nvmlEventTypeDoubleBitEccError
 
@@ -114,12 +117,8 @@ def either(*reads: Callable[[], _T]) -> _T:
 
 def told(read: Callable[_P, _T], *args: _P.args, **more: _P.kwargs) -> _T | None:
     """What a reading gives, None where the device does not tell; a lost device still raises."""
-    try:
-        return read(*args, **more)
-    except DeviceLost:
-        raise
-    except TelemetryError:
-        return None
+    found = tried(read, *args, **more)
+    return None if isinstance(found, Missing) else found
 
 
 def clean(text: str | bytes) -> str:
@@ -141,8 +140,21 @@ def text(name: str, *args: object, part: str | None = None) -> str:
 
 def field(handle: object, number: int, scope: int = 0) -> float:
     """One field value, by its own return code and in its own type."""
-    asked = f"nvmlDeviceGetFieldValues({number}, scope {scope})"
     (value,) = ask("nvmlDeviceGetFieldValues", handle, [(number, scope)])
+    return _number(value, number, scope)
+
+
+def fields(handle: object, *wanted: tuple[int, int]) -> list[float | Missing]:
+    """Values of several fields by number and scope, read at once, each a number or with a reason.
+
+    Raises only what concerns them all.
+    """
+    values = ask("nvmlDeviceGetFieldValues", handle, list(wanted))
+    return [tried(_number, value, *each) for value, each in zip(values, wanted, strict=True)]
+
+
+def _number(value: Any, number: int, scope: int) -> float:
+    asked = f"nvmlDeviceGetFieldValues({number}, scope {scope})"
     if value.nvmlReturn != pynvml.NVML_SUCCESS:
         raise failure(int(value.nvmlReturn), asked)
     place, none = _NUMBERS.get(value.valueType, (None, None))

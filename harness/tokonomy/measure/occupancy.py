@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import nvml
 from tokonomy.measure.protocol import IDLE_BYTES
-from tokonomy.measure.telemetry import Exclusivity
-from tokonomy.store.fields import Scalar
+from tokonomy.measure.telemetry import Exclusivity, tried
+from tokonomy.store.fields import Missing, Scalar
 from tokonomy.store.observed import Flag
 
 _HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel's proc_ns.h
@@ -100,12 +99,9 @@ def processes(handle: object) -> tuple[dict[int, int | None], dict[str, str]]:
     found: dict[int, int | None] = {}
     untold = {}
     for kind, name in _LISTS.items():
-        try:
-            listed = nvml.newest((f"{name}_v3", f"{name}_v2"), handle)
-        except DeviceLost:
-            raise
-        except TelemetryError as error:
-            untold[kind] = error.reason
+        listed = tried(nvml.newest, (f"{name}_v3", f"{name}_v2"), handle)
+        if isinstance(listed, Missing):
+            untold[kind] = listed.reason
             continue
         for process in listed:
             found[int(process.pid)] = process.usedGpuMemory

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import nvml
 from tokonomy.measure.clock import Clock
 from tokonomy.measure.protocol import COUNTER_GAPS, COUNTER_PAUSE_S, COUNTER_S
-from tokonomy.measure.telemetry import Counter
+from tokonomy.measure.telemetry import Counter, tried
 from tokonomy.store.fields import Missing
 
 Wait = Callable[[float], object]
@@ -44,25 +43,10 @@ class Ticking:
 
 def ticking(counter: Counter, clock: Clock, wait: Wait = time.sleep) -> Ticking:
     """Read a counter until its ticks are known, for at most ``COUNTER_S`` seconds."""
-    changes: list[int] = []
-    costs: list[int] = []
-    until, last = clock.now() + int(COUNTER_S * 1e9), None
-    try:
-        for _ in range(int(COUNTER_S / COUNTER_PAUSE_S)):
-            if len(changes) > COUNTER_GAPS or (start := clock.now()) >= until:
-                break
-            energy_uj = counter.read()
-            end = clock.now()
-            costs.append(end - start)
-            if last is not None and energy_uj != last:
-                changes.append((start + end) // 2)
-            last = energy_uj
-            wait(COUNTER_PAUSE_S)
-    except DeviceLost:
-        raise
-    except TelemetryError as error:
-        untold = Missing(reason=error.reason, detail=error.detail)
-        return Ticking(tick_ms=untold, read_us=untold, gaps=0)
+    seen = tried(_changes, counter, clock, wait)
+    if isinstance(seen, Missing):
+        return Ticking(tick_ms=seen, read_us=seen, gaps=0)
+    changes, costs = seen
     gaps = [after - before for before, after in pairwise(changes)]
     few = Missing(
         reason="too-few-ticks", detail=f"the counter moved {len(changes)} times in {COUNTER_S:g} s"
@@ -74,27 +58,38 @@ def ticking(counter: Counter, clock: Clock, wait: Wait = time.sleep) -> Ticking:
     )
 
 
+def _changes(counter: Counter, clock: Clock, wait: Wait) -> tuple[list[int], list[int]]:
+    """When a counter moved, and what each read of it took, nanoseconds."""
+    changes: list[int] = []
+    costs: list[int] = []
+    until, last = clock.now() + int(COUNTER_S * 1e9), None
+    for _ in range(int(COUNTER_S / COUNTER_PAUSE_S)):
+        if len(changes) > COUNTER_GAPS or (start := clock.now()) >= until:
+            break
+        energy_uj = counter.read()
+        end = clock.now()
+        costs.append(end - start)
+        if last is not None and energy_uj != last:
+            changes.append((start + end) // 2)
+        last = energy_uj
+        wait(COUNTER_PAUSE_S)
+    return changes, costs
+
+
 def power_fields(handle: object) -> dict[str, float | Missing]:
     """Watts by field and scope, such as ``power_instant_gpu_w``, each present or with a reason."""
-    return {
-        f"{name}_{scope}_w": _watts(handle, number, place)
+    wanted = {
+        f"{name}_{scope}_w": (number, place)
         for name, number in _FIELDS.items()
         for scope, place in nvml.SCOPES.items()
     }
-
-
-def _watts(handle: object, number: int, scope: int) -> float | Missing:
-    return tried(lambda: nvml.field(handle, number, scope) / 1e3)
-
-
-def tried(read: Callable[[], float]) -> float | Missing:
-    """A reading, or why there is none."""
-    try:
-        return read()
-    except DeviceLost:
-        raise
-    except TelemetryError as error:
-        return Missing(reason=error.reason, detail=error.detail)
+    found = tried(nvml.fields, handle, *wanted.values())
+    if isinstance(found, Missing):
+        return dict.fromkeys(wanted, found)
+    return {
+        name: power if isinstance(power, Missing) else power / 1e3
+        for name, power in zip(wanted, found, strict=True)
+    }
 
 
 def counting(

@@ -1,6 +1,6 @@
 """The protocol's version and every threshold of it that is ours to choose, each with its reason.
 
-What a suite may choose (pairs, caps, warm-up, threads) is in ``store.record.Measuring``.
+What a suite may choose (pairs, caps, warm-up, threads) is in ``store.cell.Measuring``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ is narrow, since it was not kept; the second up to some milliseconds on a GPU, w
 about twenty things; and what is spoiled costs no more than these pairs."""
 
 HOLD_CYCLES: Final = 4
-"""Cycles that a GPU is held for each nanosecond that asking for a call takes: no GPU's clock
-exceeds 3 GHz, so the wait is longer than the asking by a third at least."""
+"""Cycles that a GPU is held for each nanosecond that asking for a call of that shape took: no GPU's
+clock exceeds 3 GHz, so the wait is longer than that by a third at least."""
 
 LOOKS: Final = 3
 """Looks in a row at which the interval is narrow enough before sampling ends, so that one narrow by
@@ -26,7 +26,8 @@ luck does not end it. With one look, coverage of simulated sessions depends more
 98 % at the level that reaches 95) than with three (95 to 97 %)."""
 
 TIMED_BATCHES: Final = 16
-"""Different batches that timing goes round; no arm meets the same batch twice in a row."""
+"""Different batches that timing goes round; where there are two or more, no arm meets the same one
+twice in a row."""
 
 TIMED_SAMPLES: Final = 64
 """About so many samples in all those batches (at least four batches), to bound their memory."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tokonomy.errors import TelemetryError
+from tokonomy.measure.telemetry import tried
 from tokonomy.store.fields import Boundary, Missing
 
 ROOT = Path("/sys/class/powercap")
@@ -100,14 +101,15 @@ def _step(domain: Domain, was: int, now: int) -> int:
 
 def open_counter(root: Path = ROOT) -> RaplCounter | Missing:
     """The counter of this machine's packages, or why there is none."""
-    try:
-        domains = packages(root)
-        if not domains:
-            return Missing(reason="rapl-absent", detail=f"no package below {root}")
-        counter = RaplCounter(domains)
-        counter.read()
-    except TelemetryError as error:
-        return Missing(reason=error.reason, detail=error.detail)
+    return tried(_opened, root)
+
+
+def _opened(root: Path) -> RaplCounter:
+    domains = packages(root)
+    if not domains:
+        raise TelemetryError("rapl-absent", f"no package below {root}")
+    counter = RaplCounter(domains)
+    counter.read()
     return counter
 
 

@@ -63,6 +63,7 @@ _ENDINGS = {
 }
 _MISSING = {
     "run-failed": "The run did not end well, so nothing was kept of it.",
+    "scripted-device": "The device is played from a script: nothing was measured.",
     "not-asked": "Energy was not asked for.",
     "no-energy-meter": "No energy meter is available on this device.",
     "nvml-library-missing": "The driver's library of measurements (NVML) is not on this machine.",
@@ -87,6 +88,8 @@ _MISSING = {
     "throughput-disagrees": "Calls took another time while energy was measured than while latency "
     "was, so the joules would be of other work.",
     "no-device-memory": "The device has no memory of its own.",
+    "graph-replayed": "What a CUDA graph works on was set aside when it was captured, so a replay "
+    "holds next to no memory by this count.",
     "quality-not-applicable": "Task or weights are for costs only: the answers mean nothing.",
     "peak-not-resettable": "The kernel refused to reset the high-water mark of memory.",
     "peak-unreadable": "The kernel did not give the high-water mark of memory.",
@@ -102,7 +105,8 @@ _CAUSES = {  # what spoils a measurement, and the reason of a run that cannot be
     "ecc-error": "The device's memory had an error that could not be corrected.",
     "xid-error": "The driver reported a critical error of the device (Xid).",
     "affinity-changed": "The processors that this process may use were changed.",
-    "limits-changed": "A limit of clocks or power was changed while something was measured.",
+    "limits-changed": "A limit of clocks or power was changed while something was measured, "
+    "or since the run was planned.",
 }
 _FLAGS = {
     "answers-flipped": "Some answers differ between the timed and the quality pass, within bounds.",
@@ -113,8 +117,9 @@ _FLAGS = {
     "power-disagrees": "Instantaneous power and the energy counter tell different joules.",
     "no-steady-temperature": "The device was not, or not known to be, equally warm in all windows "
     "of energy.",
-    "unconverged": "The ratio's interval is not as narrow as asked: timing stopped at a cap before "
-    "it was, or as computed now it is wider, or withheld.",
+    "unconverged": "The ratio's interval is not as narrow as asked, or as usual where that is "
+    "narrower: timing stopped at a cap before it was, or as computed now it is wider, or withheld.",
+    "short-windows": "Energy was measured in fewer or shorter windows than usual.",
     "reference-slowed": "The reference ran much slower while the method was in place.",
     "slower-on-fresh": "Inputs never met before took longer than those met before.",
     "fresh-not-checked": "Too few inputs were left to see whether answers are kept.",

@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from tokonomy.errors import TelemetryError
 from tokonomy.measure.protocol import (
     BLURRED,
     BLURRED_MOST,
+    LEAST_CALLS,
     LEAST_TICKS,
     PROBE_S,
     PROBE_TICKS,
@@ -27,6 +28,7 @@ from tokonomy.measure.protocol import (
     READS_PER_TICK,
     SPARSE_LEAST_NS,
     SPARSE_PER_TICK,
+    WINDOW_LATE,
 )
 from tokonomy.measure.telemetry import Counter
 from tokonomy.measure.trace import Bins
@@ -60,6 +62,33 @@ class Pace:
         """Between two reads otherwise, and between two reads of power."""
         cost = READ_SPARSE * (self.read_ns + self.power_ns)
         return max(SPARSE_LEAST_NS, self.tick_ns // SPARSE_PER_TICK, cost, self.dense_ns)
+
+
+class Lengths(NamedTuple):
+    """Nanoseconds of one window: at least, of the search for it, and after which it is given up.
+
+    Whole calls fit into the search, and ticks next to their boundaries.
+    """
+
+    least_ns: int
+    search_ns: int
+    late_ns: int
+
+
+def lengths(pace: Pace, window_s: float, min_ticks: int, call_ns: int = 0) -> Lengths:
+    """How long a window is of at least so many seconds and ticks.
+
+    Args:
+        pace: Of the counter.
+        window_s: Least seconds.
+        min_ticks: Least ticks.
+        call_ns: Time of a call; 0 while idle.
+    """
+    least_ns = max(int(window_s * _SECOND), min_ticks * pace.tick_ns)
+    room_ns = 2 * call_ns if call_ns > pace.tick_ns else 0
+    search_ns = max(least_ns, LEAST_CALLS * call_ns) + room_ns
+    seen_ns = LEAST_TICKS * max(pace.tick_ns, pace.sparse_ns)
+    return Lengths(least_ns, search_ns, WINDOW_LATE * max(search_ns, seen_ns) + _SECOND)
 
 
 @dataclass(slots=True)

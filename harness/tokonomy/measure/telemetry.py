@@ -6,11 +6,27 @@ raises ``TelemetryError`` with a reason code; what a device never tells is ``Mis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
+from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.store.fields import Boundary, Missing, Scalar
 from tokonomy.store.observed import Flag
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+_LONGEST = 480  # characters of a detail; a record takes a few more
+
+
+def tried(read: Callable[_P, _T], *args: _P.args, **more: _P.kwargs) -> _T | Missing:
+    """What a reading gives, or why there is none; a lost device still raises."""
+    try:
+        return read(*args, **more)
+    except DeviceLost:
+        raise
+    except TelemetryError as error:
+        return Missing(reason=error.reason, detail=error.detail[:_LONGEST] or None)
 
 
 class Counter(Protocol):
@@ -64,7 +80,10 @@ class Telemetry(Protocol):
         """What does not change; keys are stable names, a value that cannot be read is null."""
 
     def state(self) -> dict[str, Scalar]:
-        """What moves from one minute to the next: clocks, temperature, power, processes, ...."""
+        """What moves from one minute to the next: clocks, temperature, power, processes, ....
+
+        Also what could not be watched until now, where there is such a thing.
+        """
 
     def exclusivity(self) -> Exclusivity:
         """Whether anything else uses the device; asked before this process touches it."""

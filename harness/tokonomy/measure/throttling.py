@@ -6,7 +6,13 @@ method that needs less power gains clocks from it, which is part of its effect. 
 (``gpu_power_cap_ns``) and told as the flag ``power-capped``. Heat, external power, a slow neighbour
 in a synchronised group and the hardware's emergency brake come from outside the two arms: they
 spoil what was measured meanwhile. The chip's own voltage limit (reliability) holds at full clocks
-and says nothing.
+and says nothing. Nor does the bit of a hardware slowdown: NVIDIA documents that a change of clocks
+may set it too, and where heat or the power brake is behind it, their own bits are set beside it.
+
+**Not seen between two looks:** the hardware's own slowdown for heat, and the power brake. Counters
+of these two exist, but under numbers that differ between versions of ``nvml.h`` and mean something
+else to older drivers; only counters whose numbers have always meant the same are read. So these two
+are seen only while they hold at a look.
 """
 
 from __future__ import annotations
@@ -15,7 +21,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from tokonomy.measure import nvml
-from tokonomy.store.fields import Scalar
+from tokonomy.measure.telemetry import tried
+from tokonomy.store.fields import Missing, Scalar
 from tokonomy.store.observed import Flag
 
 #: Bits of the clock-event reasons, as in ``nvml.h``.
@@ -34,7 +41,6 @@ _BITS: Final = {
 }
 HARMFUL: Final = frozenset(
     {
-        "hardware slowdown",
         "sync boost",
         "software thermal slowdown",
         "hardware thermal slowdown",
@@ -42,20 +48,10 @@ HARMFUL: Final = frozenset(
         "board limit",
     }
 )
-#: Policies that have counters: name to number of the policy and of the field; nanoseconds.
-_POLICIES: Final = {
-    "power cap": (0, 74),
-    "thermal": (1, 75),
-    "sync boost": (2, 76),
-    "board limit": (3, 77),
-}
-#: Counters of newer drivers, fields only; nanoseconds.
-_FIELDS: Final = {
-    "software thermal slowdown": 269,
-    "hardware thermal slowdown": 270,
-    "hardware power brake": 271,
-}
-_CAP = "power cap"
+CAP: Final = "power cap"
+#: Limits that have counters, by number of the policy; the field of each is so much further on.
+_COUNTED: Final = (CAP, "thermal", "sync boost", "board limit")
+_FIRST_FIELD = 74
 
 
 def active(handle: object) -> list[str]:
@@ -70,30 +66,29 @@ def active(handle: object) -> list[str]:
     return [*named, f"unknown {rest:#x}"] if rest else named
 
 
-def held_ns(handle: object, *, harmful: bool) -> dict[str, int]:
-    """How long each harmful limit has held since the driver was loaded, or else the power cap.
+def held_ns(handle: object) -> dict[str, int]:
+    """How long each limit has held since the driver was loaded; only those that the device tells.
 
-    Only those that the device tells.
+    Read by number, all at once; an older driver has a function for each instead.
     """
-    policies = [name for name in _POLICIES if (name != _CAP) is harmful]
-    readings = {name: nvml.told(_policy, handle, name) for name in policies}
-    if harmful:
-        for name, number in _FIELDS.items():
-            readings[name] = nvml.told(_whole, handle, number)
-    return {name: held for name, held in readings.items() if held is not None}
+    numbers = [(_FIRST_FIELD + policy, 0) for policy in range(len(_COUNTED))]
+    fields = tried(nvml.fields, handle, *numbers)
+    held: dict[str, int] = {}
+    for policy, name in enumerate(_COUNTED):
+        field = fields if isinstance(fields, Missing) else fields[policy]
+        time = nvml.told(_violation, handle, policy) if isinstance(field, Missing) else field
+        if time is not None:
+            held[name] = int(time)
+    return held
 
 
-def _whole(handle: object, number: int) -> int:
-    return int(nvml.field(handle, number))
+def harmful(held_ns: Mapping[str, int]) -> dict[str, int]:
+    """Those counters that tell of harm: all but the power cap's."""
+    return {name: time for name, time in held_ns.items() if name != CAP}
 
 
-def _policy(handle: object, name: str) -> int:
-    """The counter of a policy; the field is the newer way, and older drivers have the function."""
-    policy, number = _POLICIES[name]
-    return nvml.either(
-        lambda: _whole(handle, number),
-        lambda: int(nvml.ask("nvmlDeviceGetViolationStatus", handle, policy).violationTime),
-    )
+def _violation(handle: object, policy: int) -> int:
+    return int(nvml.ask("nvmlDeviceGetViolationStatus", handle, policy).violationTime)
 
 
 def capped(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> Flag | None:

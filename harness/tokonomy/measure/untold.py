@@ -34,12 +34,12 @@ class UntoldTelemetry:
         """Nothing is held open."""
 
     def facts(self) -> dict[str, Scalar]:
-        """What is known without the driver, and that it does not tell."""
-        return self.known | {"gpu_unwatched": f"everything: {self.why.reason}"}
+        """What is known without the driver."""
+        return self.known
 
     def state(self) -> dict[str, Scalar]:
-        """Of the processors."""
-        return self.host.state()
+        """Of the processors, and that the driver does not tell."""
+        return self.host.state() | {"gpu_unwatched": f"everything: {self.why.reason}"}
 
     def exclusivity(self) -> Exclusivity:
         """Cannot be told."""

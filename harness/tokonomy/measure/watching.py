@@ -2,14 +2,15 @@
 
 Every look answers for the time since the one before. What the device does not tell, ever or at one
 look, cannot be watched then, and ``unwatched`` says so; a reading that fails once is not a cause.
-A process that comes and goes between two looks is not seen. Clocks that are locked to a range
-cannot be read, so that only application clocks are watched.
+What comes and goes between two looks is not seen of processes, nor of limits without a counter
+(see ``throttling``). Clocks that are locked to a range cannot be read, so that only application
+clocks are watched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -90,7 +91,7 @@ class Watch:
             self._harmful = _harmful(self.handle)
         with self._noting("events"):
             self._listen()
-        self._held = throttling.held_ns(self.handle, harmful=True)
+        self._held = throttling.harmful(throttling.held_ns(self.handle))
         if not self._held:
             self.unwatched["throttle counters"] = "nvml-not-supported"
         pids = self._listed()
@@ -109,12 +110,19 @@ class Watch:
         """What was observed since the last look; raises ``DeviceLost``."""
         return [*self._throttled(), *self._company(), *self._changes(), *self._reported()]
 
-    def _noting(self, name: str) -> _Noting:
-        return _Noting(self.unwatched, name)
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """Note why something cannot be watched; a lost device still raises."""
+        try:
+            yield
+        except DeviceLost:
+            raise
+        except TelemetryError as error:
+            self.unwatched[name] = error.reason
 
     def _throttled(self) -> list[Flag]:
         """One flag for whatever held the clocks down, then or now."""
-        held = throttling.held_ns(self.handle, harmful=True)
+        held = throttling.harmful(throttling.held_ns(self.handle))
         if self._held.keys() - held.keys():
             self.unwatched["throttle counters"] = "nvml-error"
         moved = {
@@ -189,23 +197,6 @@ class Watch:
                 break
             found.append(_flag(int(event.eventType), int(event.eventData)))
         return found
-
-
-@dataclass(slots=True)
-class _Noting:
-    """Notes why something cannot be watched; a lost device still raises."""
-
-    unwatched: dict[str, str]
-    name: str
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, TelemetryError) or isinstance(error, DeviceLost):
-            return False
-        self.unwatched[self.name] = error.reason
-        return True
 
 
 def _harmful(handle: object) -> set[str]:

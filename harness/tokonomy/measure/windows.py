@@ -65,7 +65,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Work between two ticks; fields as in ``store.record.Trial``."""
+    """Work between two ticks; fields as in ``store.observed.Trial``."""
 
     first: Tick
     last: Tick
@@ -81,12 +81,6 @@ def tick(before: Reading, now: Reading) -> Tick | None:
     if now.energy_uj == before.energy_uj:
         return None
     return Tick(before.start_ns, now.end_ns, now.energy_uj)
-
-
-def ticks(readings: Sequence[Reading]) -> list[Tick]:
-    """Every tick that the readings show."""
-    seen = (tick(*pair) for pair in itertools.pairwise(readings))
-    return [each for each in seen if each is not None]
 
 
 def count(edges: Sequence[int], at_ns: float) -> float:

@@ -11,6 +11,7 @@ import torch
 
 from tokonomy.errors import BadData, Unsupported
 from tokonomy.families.contract import Family, load_family
+from tokonomy.measure import heap
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.run.ending import stage
 from tokonomy.run.guards import Surroundings
@@ -48,10 +49,10 @@ def open_bench(job: Job, around: Surroundings, telemetry: Telemetry) -> Bench:
     with stage("bad-task"):
         family = load_family(cell.family)
         data = family.open(cell.task.ref)
-    begun = time.perf_counter()
-    with stage("bad-model"):
+    with stage("bad-model"), heap.unbroken():
+        begun = time.perf_counter()
         model = family.load(cell.model.ref, device=cell.device, precision=cell.precision)
-    load_s = time.perf_counter() - begun
+        load_s = time.perf_counter() - begun
     with stage("bad-task"):
         family.check(model, data)
     return Bench(
@@ -68,7 +69,7 @@ def open_bench(job: Job, around: Surroundings, telemetry: Telemetry) -> Bench:
 def second_model(bench: Bench) -> Any:
     """Another, untouched instance of the model: the reference arm."""
     cell = bench.job.cell
-    with stage("bad-model"), torch.random.fork_rng(devices=[]):
+    with stage("bad-model"), torch.random.fork_rng(devices=[]), heap.unbroken():
         return bench.family.load(cell.model.ref, device=cell.device, precision=cell.precision)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tokonomy.measure.arms import Predict
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.protocol import AGREE, SAME
 from tokonomy.measure.settings import computing
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.job import FORKED
 from tokonomy.store.observed import Flag
-
-Predict = Callable[[Any], Any]
 
 
 def _settings() -> dict[str, object]:

@@ -16,11 +16,12 @@ from torch import Tensor
 from tokonomy.catalog.registry import catalogue
 from tokonomy.families.contract import Outputs
 from tokonomy.measure import ledger
+from tokonomy.measure.arms import Predict, Seen
 from tokonomy.measure.clock import clock_for
 from tokonomy.measure.crosscheck import disagreement
-from tokonomy.measure.energy import Seen, measure_energy
+from tokonomy.measure.energy import measure_energy
 from tokonomy.measure.inputs import altered, copied, equal, shape
-from tokonomy.measure.latency import Arm, measure_pairs
+from tokonomy.measure.latency import measure_pairs
 from tokonomy.measure.protocol import (
     DIFFERING,
     DIFFERING_LEAST,
@@ -37,8 +38,9 @@ from tokonomy.measure.protocol import (
 )
 from tokonomy.run.bench import Bench
 from tokonomy.run.ending import Ended
-from tokonomy.run.guards import Careful, Predict, agree
-from tokonomy.store.fields import Missing
+from tokonomy.run.guards import Careful, agree
+from tokonomy.store.cell import Cell
+from tokonomy.store.fields import Arm, Missing
 from tokonomy.store.observed import UNSCORED, Energy, Flag, Quality, Timing, Work
 
 Answers = dict[int, Tensor]  # logits [classes] of each sample, as first given
@@ -264,7 +266,7 @@ def judge(
     if len({outputs.inputs_hash for outputs in arms.values()}) > 1:
         raise Ended("invalid", "inputs-differ")
     said = dict(zip(arms["method"].indices, arms["method"].raw, strict=True))
-    scored = _scored(bench)
+    scored = meaningful(bench.job.cell)
     flags = [
         flag for name, answers in passes.items() for flag in _compare(name, said, answers, scored)
     ]
@@ -286,16 +288,18 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
     torch.set_num_threads(threads)
     with torch.inference_mode():
         arms = {"reference": family.evaluate(reference, reference, data)}
-        if _scored(bench):
+        if meaningful(bench.job.cell):
             with family.coarse(reference) as coarse:
                 arms["coarse"] = family.evaluate(coarse, reference, data)
     return arms
 
 
-def _scored(bench: Bench) -> bool:
-    """Whether the answers mean anything."""
-    scored: bool = catalogue("task").card(bench.job.cell.task.id).scored
-    return scored
+def meaningful(cell: Cell) -> bool:
+    """Whether answers mean anything: to the task, and to the one that embedded weights are for."""
+    tasks, names = catalogue("task").cards, [cell.task.id]
+    if cell.model.embedded:
+        names.append(catalogue("model").card(cell.model.id).task)
+    return all(tasks[name].scored for name in names if name in tasks)
 
 
 def _compare(name: str, said: Answers, answers: Answers, scored: bool) -> list[Flag]:

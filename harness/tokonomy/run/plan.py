@@ -21,7 +21,8 @@ from tokonomy.catalog.suites import Precision, Selection, Suite
 from tokonomy.errors import BadCard, BadParameter, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
-from tokonomy.measure.environment import device_class, software
+from tokonomy.measure.devices import device_class
+from tokonomy.measure.environment import software
 from tokonomy.measure.protocol import PROTOCOL
 from tokonomy.run.job import Job
 from tokonomy.store.cell import Cell, MethodRef, ModelRef, TaskRef, cell_key

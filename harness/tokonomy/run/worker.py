@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from tokonomy.catalog.registry import catalogue
-from tokonomy.errors import DeviceLost, TelemetryError, Unsupported
+from tokonomy.errors import Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.contract import load_family
 from tokonomy.measure import compiling, crosscheck, environment, occupancy, settings, throttling
-from tokonomy.measure.devices import open_telemetry
+from tokonomy.measure.arms import Predict
+from tokonomy.measure.devices import device_class, open_telemetry
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.memory import Baseline, baseline, measure_peak
 from tokonomy.measure.modes import Executed, executed, prime
@@ -33,8 +34,9 @@ from tokonomy.measure.telemetry import Telemetry
 from tokonomy.run import passes
 from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
-from tokonomy.run.guards import Careful, Predict, Surroundings, called, close
+from tokonomy.run.guards import Careful, Surroundings, called, close
 from tokonomy.run.job import JOB, Job, Outcome, write_outcome
+from tokonomy.store.cell import Cell
 from tokonomy.store.fields import Missing, Mode, Scalar
 from tokonomy.store.observed import Costs, Energy, Flag, Timing
 
@@ -76,24 +78,24 @@ def main(folder: Path) -> None:
 
 @contextmanager
 def _watched(job: Job, around: Surroundings, seen: Seen) -> Iterator[Telemetry]:
-    """The device, with its facts and its state before and after put into ``seen``.
-
-    Facts are taken at the end too: what could not be watched is one.
-    """
+    """The device, with its facts and its state before and after put into ``seen``."""
     with open_telemetry(job.cell.device) as telemetry, torch.inference_mode():
         seen["device"] = telemetry.facts()
         seen["before"] |= telemetry.state()
         try:
+            _as_planned(job.cell)
             yield telemetry
         finally:
             around.alone()
-            try:
-                seen["after"] = telemetry.state()
-                seen["device"] = telemetry.facts()
-            except DeviceLost:  # which explains whatever else was raised
-                raise
-            except TelemetryError:
-                pass
+            seen["after"] = telemetry.state()  # a lost device explains whatever else was raised
+
+
+def _as_planned(cell: Cell) -> None:
+    """Raise where the device is no longer of the class under which the run was planned."""
+    now = device_class(cell.device)
+    if now != cell.device_class:
+        detail = f"planned on {cell.device_class}, now {now}"
+        raise Ended("invalid", "limits-changed", detail)
 
 
 def _exclusive(telemetry: Telemetry) -> list[Flag]:

@@ -6,9 +6,9 @@ One JSON document. The methodology page shows it; nothing is computed from it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from tokonomy.errors import BadRecord
 from tokonomy.store.fields import Parameters, Part, Text, Utc
@@ -20,7 +20,12 @@ SUITE = "calibration"
 UNPROMISED = "nothing promised"
 """In the setting of findings that show where the interval fails."""
 
-_PLAIN = ("planted-ratio", "epoch", "energy-error-of-bound")  # unit 1, and no share
+_WERE_ONE = {  # units of findings that had unit 1 in older records, when not only shares had it
+    "same-ratio": "ratio",
+    "planted-ratio": "ratio",
+    "energy-error-of-bound": "ratio",
+    "epoch": "",
+}
 
 Amount = Annotated[float, Field(gt=-1e18, lt=1e18)]
 
@@ -29,9 +34,9 @@ class Finding(Part):
     """One figure.
 
     Attributes:
-        name: What was found: ``coverage``, ``false-alarms``, ``power``, ``energy-error``, ….
+        name: What was found: ``coverage``, ``power``, ``energy-error-of-bound``, ….
         setting: Under what: a noise model, a scripted profile, a cell.
-        unit: ``1`` for a share.
+        unit: ``1`` for a share, ``ratio`` for a ratio, empty for a plain number.
         value: The figure; ``low`` and ``high`` are its 95 % interval where it has one.
         n: Experiments or sessions behind it.
         least, most: What was asked of it; null where nothing was.
@@ -47,10 +52,16 @@ class Finding(Part):
     least: Amount | None = None
     most: Amount | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _told_apart(cls, fields: Any) -> Any:
+        old = isinstance(fields, dict) and fields.get("unit") == "1"
+        return fields | {"unit": _WERE_ONE.get(fields.get("name"), "1")} if old else fields
+
     @property
     def is_share(self) -> bool:
         """Whether the figure is a share, which reads best as per cent."""
-        return self.unit == "1" and self.name not in _PLAIN
+        return self.unit == "1"
 
     @property
     def met(self) -> bool | None:

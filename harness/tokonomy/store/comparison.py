@@ -10,6 +10,7 @@ import numpy as np
 from tokonomy.stats.estimate import Estimate, missing
 from tokonomy.stats.latency import ratio_of_ratios
 from tokonomy.stats.paired import Comparison, binary, difference, mcnemar
+from tokonomy.store.derive import withheld
 from tokonomy.store.fields import Missing
 from tokonomy.store.observed import Timing
 from tokonomy.store.record import Record
@@ -20,6 +21,8 @@ class RunComparison:
     """Two runs, the second against the first.
 
     Attributes:
+        withheld: Why the first and why the second has no figures: it is not ok, or its device is
+            scripted. Then nothing is compared.
         fields: Configuration that differs: name, in the first, in the second.
         difference: Accuracy of the second minus the first's, paired by sample.
         test: Exact McNemar test (wins are the second's); None where ``difference`` has no value.
@@ -27,6 +30,7 @@ class RunComparison:
             reference it was timed with, so the machine's mood on either day cancels.
     """
 
+    withheld: tuple[str | None, str | None]
     fields: tuple[tuple[str, Any, Any], ...]
     difference: Estimate
     test: Comparison | None
@@ -35,12 +39,15 @@ class RunComparison:
 
 def compare(first: Record, second: Record) -> RunComparison:
     """Compare two runs; what cannot be compared carries its reason."""
-    change, test = _quality(first, second)
+    gone = withheld(first), withheld(second)
+    why = gone[0] or gone[1]
+    change, test = (missing(why), None) if why else _quality(first, second)
     return RunComparison(
+        withheld=gone,
         fields=_fields(first, second),
         difference=change,
         test=test,
-        latency_ratio=_latency(first, second),
+        latency_ratio=missing(why) if why else _latency(first, second),
     )
 
 
@@ -102,7 +109,8 @@ def _setup(record: Record) -> tuple[object, ...]:
     """What must be equal for both references to be the same work."""
     cell = record.cell
     return (cell.family, cell.task.data_hash, cell.model.weights_hash, cell.device,
-            cell.precision, cell.scenario, cell.batch_size, cell.mode, cell.threads)  # fmt: skip
+            cell.device_class, cell.precision, cell.scenario, cell.batch_size, cell.mode,
+            cell.threads, cell.protocol)  # fmt: skip
 
 
 def _arrays(timing: Timing) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:

@@ -76,7 +76,7 @@ class Store:
             return writer.add_all(records)
 
     def rederive(self) -> int:
-        """Recompute every run's figures; returns the number of runs."""
+        """Recompute every run's row and figures; returns the number of runs."""
         with writing(self._engine, self.place) as connection:
             return rederive(connection, everything=True)
 
@@ -111,17 +111,18 @@ class Store:
             return queries.runs(connection, filters)
 
     def latest(self, **filters: Filter | None) -> list[Run]:
-        """Of each cell the newest of the runs that pass the filters, with figures, oldest first.
+        """Of runs that are alike (``IDENTITY``) the newest that passes, with figures, oldest first.
 
-        ``latest()`` shows a failure that came after a success; ``latest(status="ok")`` does not.
+        Runs of another version of the code are alike. ``latest()`` shows a failure that came after
+        a success; ``latest(status="ok")`` does not.
         """
         with reading(self._engine, self.place) as connection:
             return queries.runs(connection, filters, newest_only=True)
 
-    def frame(self) -> pd.DataFrame:
-        """Each cell's newest run as a row; see ``tokonomy.results``."""
+    def frame(self, role: str | None = "result") -> pd.DataFrame:
+        """The newest runs of a role, or of all, as rows; see ``tokonomy.results``."""
         with reading(self._engine, self.place) as connection:
-            return frame(connection)
+            return frame(connection, role)
 
     def statuses(self) -> dict[str, tuple[str, str, str | None]]:
         """Run id, status and reason of each cell's newest run, by cell key."""

@@ -20,13 +20,14 @@ from tokonomy.stats.latency import (
     separation,
 )
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
-from tokonomy.store.fields import Missing
+from tokonomy.store.fields import Missing, Mode
 from tokonomy.store.joules import ENERGY, joules
-from tokonomy.store.metrics import Metric, absent, estimated, figure, present
+from tokonomy.store.metrics import METRICS, Metric, absent, estimated, figure, present
 from tokonomy.store.observed import Costs, Energy, Layer, Memory, Peak, Quality, Timing, Work
 from tokonomy.store.record import Record
+from tokonomy.store.scripted import scripted
 
-DERIVATION = 4
+DERIVATION = 5
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (
@@ -65,6 +66,8 @@ MEMORY = (
 WORK = ("tokens_kept", "tokens_mean", "flops", "flops_ratio", "effect")
 COSTS = ("load_s", "prepare_s", "wall_s")
 
+_SCRIPTED = "scripted-device"
+_REPLAYED = Missing(reason="graph-replayed")
 _MS = 1e-6  # milliseconds in a nanosecond
 _SAME = 1e-6  # tokens; mean counts closer than this are equal
 
@@ -72,15 +75,27 @@ P = TypeVar("P", Quality, Timing, Memory, Work, Energy, Costs)
 
 
 def derive(record: Record) -> list[Metric]:
-    """Every figure of ``METRICS``, in its order; a missing one has its reason."""
+    """Every figure of ``METRICS``, in its order; a missing one has its reason.
+
+    Where they are withheld none has a value, whatever stands in the record, so that nothing that
+    reads figures can take it for a result.
+    """
+    why = withheld(record)
+    if why is not None:
+        return [absent(name, why) for name in METRICS]
     return [
         *_group(record.quality, QUALITY, _quality),
         *_group(record.timing, TIMING, lambda timing: _timing(timing, record.cell.batch_size)),
-        *_group(record.memory, MEMORY, _memory),
+        *_group(record.memory, MEMORY, lambda memory: _memory(memory, record.cell.mode)),
         *_group(record.work, WORK, _work),
         *_group(record.energy, ENERGY, joules),
         *_group(record.costs, COSTS, _costs),
     ]
+
+
+def withheld(record: Record) -> str | None:
+    """Why a run has no figures: it is not ok, or its device is scripted; None where it has them."""
+    return _SCRIPTED if scripted(record) else record.reason
 
 
 def _group(
@@ -152,7 +167,7 @@ def _timing(timing: Timing, batch_size: int) -> Iterator[Metric]:
 
 
 def _device(timing: Timing, method: NDArray[np.int64]) -> Iterator[Metric]:
-    """Time on the device, and what of a call's time is not."""
+    """Time on the device, and what of a call's time is not; of a batch of one shape each."""
     device = np.array(timing.device_ns.get("method", []), dtype=np.int64)
     if not device.size:
         yield absent("device_latency_p50_ms", "no-device-events")
@@ -162,11 +177,13 @@ def _device(timing: Timing, method: NDArray[np.int64]) -> Iterator[Metric]:
     yield present("launch_gap_ms", float(np.median(method - device)) * _MS, device.size)
 
 
-def _memory(memory: Memory) -> Iterator[Metric]:
+def _memory(memory: Memory, mode: Mode) -> Iterator[Metric]:
+    """Every peak; a replay allocates next to nothing, so that what tensors hold tells nothing."""
+    allocated = _REPLAYED if mode == "cuda-graphs" else memory.allocated
     yield _peak("peak_memory_bytes", memory.process)
     yield _peak("memory_over_baseline_bytes", memory.process, over=True)
-    yield _peak("allocated_peak_bytes", memory.allocated)
-    yield _peak("allocated_over_baseline_bytes", memory.allocated, over=True)
+    yield _peak("allocated_peak_bytes", allocated)
+    yield _peak("allocated_over_baseline_bytes", allocated, over=True)
     yield _peak("reserved_peak_bytes", memory.reserved)
     yield _peak("device_peak_bytes", memory.device)
 

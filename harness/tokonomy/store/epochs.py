@@ -1,4 +1,4 @@
-"""Epochs: spans of time in which a device class did the same work at the same speed.
+"""Epochs: spans of time in which one device did the same work at the same speed.
 
 Every run of the reference is a sentinel: the unmodified model, timed on data and weights that do
 not change. Where its latency shifts beyond chance, between one sitting and the next, a new epoch
@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 from tokonomy.stats import changes
+from tokonomy.store.derive import withheld
+from tokonomy.store.fields import Scalar, content_hash
 from tokonomy.store.observed import Timing
 from tokonomy.store.record import Record
 from tokonomy.store.rows import sortable
@@ -31,20 +34,30 @@ PAUSE = timedelta(minutes=30)
 its neighbours come and go for minutes; only what lasts until another sitting is a shift."""
 
 
+_TELLING = ("cpu", "machine", "cpus")  # what stays the same for as long as a machine does
+
+
+class Device(NamedTuple):
+    """One device: its class, and 12 hex digits that tell it from most others of that class."""
+
+    device_class: str
+    machine: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinel:
     """One timing of the unmodified model.
 
     Attributes:
         started: When its run started, UTC with six decimals, so that text sorts as time.
-        device_class: What kind of device it was.
+        device: Which one it was.
         work: What was timed: the same work has the same speed on the same machine. Seeds, versions
             of libraries and of the harness are no part of it.
         latency_ns: Median latency of the reference's calls.
     """
 
     started: str
-    device_class: str
+    device: Device
     work: tuple[object, ...]
     latency_ns: float
 
@@ -58,16 +71,29 @@ class Sitting:
     latency_ns: float
 
 
+def device(record: Record) -> Device:
+    """The device of a run: a GPU is told by its own number, a processor by its machine."""
+    hardware = record.machine.hardware
+    known = hardware.get("gpu_uuid") or [*map(hardware.get, _TELLING), _gib(hardware)]
+    return Device(record.cell.device_class, content_hash(known)[:12])
+
+
+def _gib(hardware: Mapping[str, Scalar]) -> int | None:
+    """Memory, rounded: a kernel keeps some of it for itself, and another one some more."""
+    size = hardware.get("memory_bytes")
+    return round(size / 2**30) if isinstance(size, int | float) else None
+
+
 def sentinel(record: Record) -> Sentinel | None:
-    """The sentinel that a record is; None where it is none."""
+    """The sentinel that a record is; None where it is none, as on a scripted device."""
     cell, timing = record.cell, record.timing
-    if record.status != "ok" or cell.method.id != REFERENCE:
+    if withheld(record) or cell.method.id != REFERENCE:
         return None
     if not isinstance(timing, Timing) or not timing.pairs:
         return None
     return Sentinel(
         started=sortable(record.started),
-        device_class=cell.device_class,
+        device=device(record),
         work=(cell.family, cell.task.data_hash, cell.model.weights_hash, cell.precision,
               cell.scenario, cell.batch_size, cell.mode, cell.threads),
         latency_ns=median(pair.reference_ns for pair in timing.pairs),
@@ -75,7 +101,7 @@ def sentinel(record: Record) -> Sentinel | None:
 
 
 def starts(sentinels: Iterable[Sentinel]) -> list[str]:
-    """When a new epoch began, oldest first, from sentinels of one device class.
+    """When a new epoch began, oldest first, from sentinels of one device.
 
     Each shift of a sentinel lies between two of its sittings. The level of chance is shared by all
     sentinels, so that more of them do not bring more shifts that are none. Shifts of several that
@@ -93,12 +119,12 @@ def starts(sentinels: Iterable[Sentinel]) -> list[str]:
     return found
 
 
-def by_class(sentinels: Iterable[Sentinel]) -> dict[str, list[str]]:
-    """``starts`` of every device class that has sentinels."""
-    found: dict[str, list[Sentinel]] = {}
+def by_device(sentinels: Iterable[Sentinel]) -> dict[Device, list[str]]:
+    """``starts`` of every device that has sentinels."""
+    found: dict[Device, list[Sentinel]] = {}
     for each in sentinels:
-        found.setdefault(each.device_class, []).append(each)
-    return {name: starts(runs) for name, runs in found.items()}
+        found.setdefault(each.device, []).append(each)
+    return {one: starts(runs) for one, runs in found.items()}
 
 
 def epoch(started: str, begun: Sequence[str]) -> int:
@@ -111,25 +137,26 @@ def epoch(started: str, begun: Sequence[str]) -> int:
     return 1 + bisect_right(begun, sortable(started))
 
 
-def across(first: Record, second: Record, begun: Mapping[str, Sequence[str]]) -> str | None:
-    """What to say of two runs on one device class in different epochs; None where they share one.
+def across(first: Record, second: Record, begun: Mapping[Device, Sequence[str]]) -> str | None:
+    """What to say of two runs on one device in different epochs; None where they share one.
 
     Args:
         first: One run.
         second: The other.
-        begun: From ``by_class``.
+        begun: From ``by_device``.
     """
-    device = first.cell.device_class
-    if device != second.cell.device_class:
+    where = device(first)
+    if where != device(second):
         return None
-    moments = begun.get(device, ())
+    moments = begun.get(where, ())
     ours, theirs = (epoch(record.started, moments) for record in (first, second))
     if ours == theirs:
         return None
     passed = moments[min(ours, theirs) - 1 : max(ours, theirs) - 1]
     return (
         f"across epochs: the first run is of epoch {ours}, the second of epoch {theirs} "
-        f"of {device}; the reference's own latency shifted beyond chance at {', '.join(passed)}"
+        f"of {where.device_class}; the reference's own latency shifted beyond chance "
+        f"at {', '.join(passed)}"
     )
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL
 from tokonomy.store.queries import newest
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 CHUNK = 20_000
 """Figures fetched at a time: a few MB."""
 
+WORDS = {"effect": "effect", "energy_j": "energy_boundary"}
+"""Figures with a word that has a column, and its name."""
 
-def frame(connection: Connection) -> pd.DataFrame:
-    """Each cell's newest run, oldest first; see ``tokonomy.results.frame``."""
+
+def frame(connection: Connection, role: str | None) -> pd.DataFrame:
+    """The newest runs of a role, or of all, oldest first; see ``tokonomy.results.frame``."""
     import pandas as pd
 
-    chosen = newest({})
+    chosen = newest({"role": role})
     rows = (
         connection.execute(
             select(run).where(run.c.id.in_(chosen)).order_by(run.c.started, run.c.run_id)
@@ -35,18 +38,21 @@ def frame(connection: Connection) -> pd.DataFrame:
     place = {row["id"]: at for at, row in enumerate(rows)}
     table: dict[str, object] = {name: [row[name] for row in rows] for name in COLUMNS}
     table["params"] = [json.loads(row["params"]) for row in rows]
+    table["flags"] = [tuple(json.loads(row["flags"])) for row in rows]
     table["started"] = pd.to_datetime(table["started"], utc=True, format="ISO8601")
-    return pd.DataFrame(table | _figures(connection, place))
+    return pd.DataFrame(table | _figures(connection, chosen, place))
 
 
-def _figures(connection: Connection, place: dict[int, int]) -> dict[str, object]:
-    """Columns of the figures: value, and both ends where it comes with an interval."""
+def _figures(
+    connection: Connection, chosen: Select[int], place: dict[int, int]
+) -> dict[str, object]:
+    """Columns of the figures: value, both ends where it comes with an interval, words."""
     numbers = np.full((len(METRICS), 3, len(place)), np.nan)
-    texts = np.full(len(place), None, dtype=object)
+    texts = {name: np.full(len(place), None, dtype=object) for name in WORDS}
     line = {name: at for at, name in enumerate(METRICS)}
     told = metric.c.value.is_not(None) | metric.c.text.is_not(None)
     query = select(metric.c.run, metric.c.name, metric.c.value, metric.c.low, metric.c.high,
-                   metric.c.text).where(metric.c.run.in_(newest({})), told)  # fmt: skip
+                   metric.c.text).where(metric.c.run.in_(chosen), told)  # fmt: skip
     found = connection.execution_options(yield_per=CHUNK).execute(query)
     for chunk in found.partitions():
         runs, names, values, lows, highs, words = zip(*chunk, strict=True)
@@ -55,11 +61,11 @@ def _figures(connection: Connection, place: dict[int, int]) -> dict[str, object]
         for part, column in enumerate((values, lows, highs)):
             numbers[rows, part, at] = column  # None becomes NaN
         for index, what, word in zip(at, names, words, strict=True):
-            if word is not None and what == "effect":
-                texts[index] = word
+            if word is not None and what in texts:
+                texts[what][index] = word
     table: dict[str, object] = {}
     for name, (value, low, high) in zip(METRICS, numbers, strict=True):
-        table[name] = texts if name == "effect" else value
+        table[name] = value
         if name in WITH_INTERVAL:
             table |= {f"{name}_low": low, f"{name}_high": high}
-    return table
+    return table | {WORDS[name]: words for name, words in texts.items()}

@@ -188,15 +188,16 @@ METRICS: dict[str, Meaning] = {
         "ms",
         "lower",
         "calls",
-        "Time of one call between two events on the device itself, all its work queued beforehand.",
+        "Time of a call between two events on the device itself, all its work queued beforehand, "
+        "on batches of the same shape as those beside it.",
     ),
     "launch_gap_ms": _row(
         "Launch gap",
         "ms",
         "lower",
         "calls",
-        "Median of a call's end-to-end time less the time that its work takes on the device when "
-        "all of it is queued beforehand: what launching costs.",
+        "Median of a call's end-to-end time less the time that a call on a batch of the same shape "
+        "takes on the device when all its work is queued beforehand: what launching costs.",
     ),
     "pairs_spoiled": _row(
         "Spoiled pairs",
@@ -224,7 +225,8 @@ METRICS: dict[str, Meaning] = {
         "B",
         "lower",
         None,
-        "High-water mark of device memory held by tensors while the method ran.",
+        "High-water mark of device memory held by tensors while the method ran; withheld where "
+        "CUDA graphs are replayed, which work on memory that was set aside before.",
     ),
     "allocated_over_baseline_bytes": _row(
         "Allocated over baseline",
@@ -241,11 +243,12 @@ METRICS: dict[str, Meaning] = {
         "High-water mark of device memory that the allocator took from the driver.",
     ),
     "device_peak_bytes": _row(
-        "Peak of the device",
+        "Memory of the device",
         "B",
         "lower",
         None,
-        "High-water mark of memory in use on the whole device, as the driver counts.",
+        "Memory in use on the whole device right after the method ran, as the driver counts: a "
+        "lower bound of its peak.",
     ),
     "tokens_kept": _row(
         "Tokens kept",

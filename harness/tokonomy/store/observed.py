@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -47,9 +48,10 @@ class Timing(Part):
     """Latency of one call, method against reference, in ABBA blocks.
 
     ``half_width`` is that of the 95 % interval of the latency ratio, relative to it, when
-    sampling stopped. ``device_ns`` holds, by arm and in the order of ``pairs``, what each call
-    takes on the device when it is made again with all its work queued beforehand; empty where the
-    device has no events. What the end-to-end time has beyond it is the cost of launching.
+    sampling stopped. ``device_ns`` holds, by arm and in the order of ``pairs``, what a call right
+    after each takes on the device, on another batch of the same shape and with all its work queued
+    beforehand; empty where the device has no events, or too few batches are of one shape. What an
+    end-to-end time has beyond it is the cost of launching.
     """
 
     clock: Text
@@ -101,7 +103,7 @@ class Memory(Part):
 
     ``process`` is what was resident (VmHWM). On a GPU there are ``allocated`` by tensors and
     ``reserved`` by torch's allocator, and ``device``, what the driver counts as used on the whole
-    device. The reference's peaks are those of its own run.
+    device right after the arm ran, so at least. The reference's peaks are those of its own run.
     """
 
     process: Peak | Missing
@@ -153,7 +155,7 @@ class Idle(Part):
 class Trace(Part):
     """Power over time, every bin with its lowest and highest sample, so that no peak is lost.
 
-    ``source`` says whose power it is; ``at_ms`` counts from the start of the energy pass.
+    ``source`` says whose power it is; ``at_ms`` counts from the start of the energy pass and rises.
     """
 
     source: Text
@@ -166,6 +168,8 @@ class Trace(Part):
     def _aligned(self) -> Trace:
         if len({len(self.at_ms), len(self.low_w), len(self.high_w)}) != 1:
             raise ValueError("at_ms, low_w and high_w are of one length")
+        if any(later <= earlier for earlier, later in pairwise(self.at_ms)):
+            raise ValueError("at_ms rises from bin to bin")
         return self
 
 

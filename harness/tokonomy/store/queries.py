@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from tokonomy.errors import UsageError
 from tokonomy.store.metrics import Metric
-from tokonomy.store.rows import Filter, Run, assemble
+from tokonomy.store.rows import IDENTITY, Filter, Run, assemble
 from tokonomy.store.schema import metric, record, run
 
 CHUNK = 500
@@ -27,12 +27,14 @@ FILTERS = (
     "model",
     "embedded",
     "device",
+    "device_class",
     "precision",
     "scenario",
     "batch_size",
     "mode",
     "threads",
     "seed",
+    "role",
 )
 """What a query can be narrowed by."""
 
@@ -61,10 +63,11 @@ def conditions(filters: Mapping[str, Filter | None]) -> list[ColumnElement[bool]
     return found
 
 
-def newest(filters: Mapping[str, Filter | None]) -> Select[int]:
-    """Row numbers of each cell's newest run among those that pass."""
+def newest(filters: Mapping[str, Filter | None], alike: Iterable[str] = IDENTITY) -> Select[int]:
+    """Row numbers of the newest runs among those that pass: one of those alike in some columns."""
     place = func.row_number().over(
-        partition_by=run.c.cell_key, order_by=(run.c.started.desc(), run.c.run_id.desc())
+        partition_by=[run.c[name] for name in alike],
+        order_by=(run.c.started.desc(), run.c.run_id.desc()),
     )
     ranked = select(run.c.id, place.label("place")).where(*conditions(filters)).subquery()
     return select(ranked.c.id).where(ranked.c.place == 1)
@@ -129,5 +132,5 @@ def beginning(run_id: str) -> Select[str]:
 def statuses(connection: Connection) -> dict[str, tuple[str, str, str | None]]:
     """Cell key to run id, status and reason of its newest run."""
     columns = (run.c.cell_key, run.c.run_id, run.c.status, run.c.reason)
-    found = connection.execute(select(*columns).where(run.c.id.in_(newest({}))))
+    found = connection.execute(select(*columns).where(run.c.id.in_(newest({}, ["cell_key"]))))
     return {key: (run_id, status, reason) for key, run_id, status, reason in found}

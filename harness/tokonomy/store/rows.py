@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from tokonomy.store.derive import DERIVATION
 from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record
+from tokonomy.store.standing import Role, flags, role
 
 Filter = str | int | bool | Iterable[str | int]
 
@@ -21,7 +22,8 @@ class Run:
     """One run without its raw samples: the columns of table ``run`` and its figures by name.
 
     ``started`` is UTC with six decimals; ``method_hash``, ``data_hash`` and ``weights_hash`` tell
-    whether the sources of today are still those of the run.
+    whether the sources of today are still those of the run; ``role`` and ``flags`` are as
+    ``standing`` tells them.
     """
 
     run_id: str
@@ -45,6 +47,7 @@ class Run:
     embedded: bool
     weights_hash: str
     device: str
+    device_class: str
     precision: str
     scenario: str
     batch_size: int
@@ -55,14 +58,24 @@ class Run:
     harness_commit: str | None
     harness_dirty: bool | None
     protocol: int
+    role: Role
+    flags: tuple[str, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
 
 COLUMNS = tuple(each.name for each in fields(Run) if each.name != "metrics")
 
+IDENTITY = (
+    "family", "method", "params", "seed", "task_ref", "split", "data_hash", "model_ref",
+    "weights_hash", "device", "device_class", "precision", "scenario", "batch_size", "mode",
+    "threads", "protocol", "role",
+)  # fmt: skip
+"""What stays the same when the same thing is run again, with changed code or not. Of runs that are
+alike in it only the newest counts."""
 
-def row(record: Record) -> dict[str, object]:
-    """What table ``run`` holds of a record."""
+
+def row(record: Record, figures: Iterable[Metric]) -> dict[str, object]:
+    """What table ``run`` holds of a record, from which ``figures`` were derived."""
     cell, harness = record.cell, record.harness
     return {
         "run_id": record.run_id,
@@ -86,6 +99,7 @@ def row(record: Record) -> dict[str, object]:
         "embedded": cell.model.embedded,
         "weights_hash": cell.model.weights_hash,
         "device": cell.device,
+        "device_class": cell.device_class,
         "precision": cell.precision,
         "scenario": cell.scenario,
         "batch_size": cell.batch_size,
@@ -95,7 +109,9 @@ def row(record: Record) -> dict[str, object]:
         "harness_version": harness.version,
         "harness_commit": harness.commit,
         "harness_dirty": harness.dirty,
-        "protocol": harness.protocol,
+        "protocol": cell.protocol,
+        "role": role(record),
+        "flags": json.dumps(flags(record, figures), ensure_ascii=False),
         "derivation": DERIVATION,
     }
 
@@ -109,4 +125,6 @@ def sortable(started: str) -> str:
 def assemble(found: RowMapping, metrics: Mapping[str, Metric]) -> Run:
     """A run from its row and its figures."""
     values = {name: found[name] for name in COLUMNS}
-    return Run(**(values | {"params": json.loads(values["params"]), "metrics": metrics}))
+    values["params"] = json.loads(values["params"])
+    values["flags"] = tuple(json.loads(values["flags"]))
+    return Run(**values, metrics=metrics)

@@ -47,6 +47,7 @@ run = Table(
     Column("embedded", Boolean, nullable=False),
     Column("weights_hash", String(64), nullable=False),
     Column("device", Text, nullable=False),
+    Column("device_class", Text, nullable=False),
     Column("precision", String(8), nullable=False),
     Column("scenario", String(16), nullable=False),
     Column("batch_size", Integer, nullable=False),
@@ -57,6 +58,8 @@ run = Table(
     Column("harness_commit", Text),
     Column("harness_dirty", Boolean),
     Column("protocol", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("flags", Text, nullable=False),  # JSON list of codes
     Column("derivation", Integer, nullable=False),  # DERIVATION that made its metrics
     Index("run_cell", "cell_key", "started", "run_id"),
     Index("run_order", "started", "run_id"),

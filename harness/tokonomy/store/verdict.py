@@ -6,10 +6,10 @@ one, which spends at most as many. Settings never match exactly; this way what i
 works against either verdict. Anything else is no (detectable) difference.
 
 A method with many settings has many chances to win. So p is corrected after Holm over its settings
-against one baseline in one class: same task, model, precision, device, scenario, batch size and
-threads, whatever the seed. The tests that can be won and those that can be lost are corrected
-apart: each counts in one direction only, at half the two-sided level, so the chance of any wrong
-verdict in a class is at most ``ALPHA``.
+against one baseline in one class: same task, model, precision, class of device, scenario, batch
+size and threads, whatever the seed. The tests that can be won and those that can be lost are
+corrected apart: each counts in one direction only, at half the two-sided level, so the chance of
+any wrong verdict in a class is at most ``ALPHA``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Arm:
         group: Must be equal for a comparison: family, task, split, model and precision.
         data: Must be equal too, so that sample i is the same sample: hashes of data and
             weights, number of samples, which of them were unreadable.
-        setup: Decides between baseline runs of equal tokens: device, scenario, batch size, ….
+        setup: Decides between baseline runs of equal tokens: class of device, which tells two
+            kinds of GPU apart where ``cuda:0`` does not, scenario, batch size, ….
         tokens_kept: Share of the reference's tokens; None where it was not counted.
         scores: 0/1 per sample in the order of the split, shape [n]; None where not binary.
     """
@@ -130,7 +131,14 @@ def arm(record: Record) -> Arm | None:
             len(scores),
             *sorted(quality.unreadable),
         ),
-        setup=(cell.device, cell.scenario, cell.batch_size, cell.mode, cell.threads, cell.seed),
+        setup=(
+            cell.device_class,
+            cell.scenario,
+            cell.batch_size,
+            cell.mode,
+            cell.threads,
+            cell.seed,
+        ),
         tokens_kept=tokens_kept(record.work) if isinstance(record.work, Work) else None,
         scores=np.array(scores, dtype=np.bool_) if binary(scores) else None,
     )

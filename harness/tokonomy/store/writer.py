@@ -24,6 +24,7 @@ _KNOWN = (
 )
 _ADD_RUN = insert(run).returning(run.c.id)
 _ADD_RECORD, _ADD_METRIC = insert(record), insert(metric)
+_SET_RUN = update(run).where(run.c.id == bindparam("number"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,10 @@ class Writer:
                     "record is never changed; give the new run an id of its own"
                 )
             return False
-        number = self._connection.execute(_ADD_RUN, row(new)).scalar_one()
+        figures = derive(new)
+        number = self._connection.execute(_ADD_RUN, row(new, figures)).scalar_one()
         self._connection.execute(_ADD_RECORD, {"run": number, "line": line})
-        _put(self._connection, number, derive(new))
+        _put(self._connection, number, figures)
         return True
 
     def add_all(self, records: Iterable[Record]) -> Added:
@@ -81,7 +83,11 @@ def _put(connection: Connection, number: int, metrics: Iterable[Metric]) -> None
 
 
 def rederive(connection: Connection, everything: bool = False) -> int:
-    """Recompute the figures that another derivation made, or all; returns the number of runs."""
+    """Recompute the rows and figures that another derivation made, or all of them.
+
+    Returns:
+        The number of runs.
+    """
     if everything:
         connection.execute(update(run).values(derivation=-1))
     old = (
@@ -96,7 +102,9 @@ def rederive(connection: Connection, everything: bool = False) -> int:
         numbers = [number for number, _ in rows]
         connection.execute(delete(metric).where(metric.c.run.in_(numbers)))
         for number, line in rows:
-            _put(connection, number, derive(parse(line)))
-        connection.execute(update(run).where(run.c.id.in_(numbers)).values(derivation=DERIVATION))
+            known = parse(line)
+            figures = derive(known)
+            connection.execute(_SET_RUN, row(known, figures) | {"number": number})
+            _put(connection, number, figures)
         done += len(rows)
     return done

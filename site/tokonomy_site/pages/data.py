@@ -38,7 +38,7 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
 
 
 def citation(snapshot: Snapshot) -> str:
-    """A BibTeX entry that names the snapshot; its year is that of the newest run."""
+    """A BibTeX entry that names the snapshot; its year is that of the newest result."""
     year = snapshot.newest[:4] or "n.d."
     versions = ", ".join(sorted({run.version for run in snapshot.runs})) or "none"
     return (

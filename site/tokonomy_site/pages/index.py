@@ -90,7 +90,7 @@ def coverage(snapshot: Snapshot) -> str:
     versions = sorted({run.version for run in runs})
     plain = "version" if len(versions) == 1 else "versions"
     return (
-        f"Measured so far: {said}; newest run {snapshot.newest[:10]}, harness {plain} "
+        f"Measured so far: {said}; newest result {snapshot.newest[:10]}, harness {plain} "
         f"{', '.join(versions)}.{apart(snapshot)}"
     )
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tokonomy_site import epochs, words
 from tokonomy_site.board import Layout, Row, layout, no_energy, rows, table
-from tokonomy_site.groups import Group, grouped
+from tokonomy_site.cells import CAPPED, DOUBTED, SIGNS, quoted
+from tokonomy_site.groups import Group, grouped, training
 from tokonomy_site.links import slug
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.plots import charts
@@ -37,8 +38,7 @@ _NO_QUALITY = (
     "costs are measured, and there is no front."
 )
 _COSTS = (
-    "A dagger beside an interval says that it is unconverged: timing stopped at the suite's cap "
-    "before it was as narrow as asked, or as computed now it is wider than that, or withheld.",
+    SIGNS[CAPPED],
     "Memory is the rise of the process's high-water mark over its size with the model loaded. "
     "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method.",
 )
@@ -49,8 +49,7 @@ _DEVICE = (
 _ENERGY = (
     "Energy is what the device's own counter says, gross, per sample, of one boundary ({}): sound "
     "for comparing rows, while absolute joules carry the sensor's bias. A row measured at another "
-    "boundary has no figure in these columns. A double dagger marks energy that carries a flag; "
-    "its run names it."
+    "boundary has no figure in these columns."
 )
 _REST = (
     "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
@@ -67,7 +66,7 @@ def notes(kind: Layout) -> tuple[str, ...]:
         *(_QUALITY if kind.scored else (_NO_QUALITY,)),
         *_COSTS,
         *((_DEVICE,) if kind.device_memory else ()),
-        *((_ENERGY.format(kind.boundary),) if kind.boundary else ()),
+        *((_ENERGY.format(kind.boundary), SIGNS[DOUBTED]) if kind.boundary else ()),
         *_REST,
     )
 
@@ -113,12 +112,12 @@ def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
 
 
 def _first(group: Group, runs: Sequence[Run]) -> tuple[object, ...]:
-    """Scored, newest protocol, most methods, published weights, most tokens, batch 1."""
+    """Installed, scored, newest protocol, most methods, published weights, most tokens, batch 1."""
     methods = len({run.method for run in runs})
     tokens = max((run.figure("tokens_mean").value or 0.0 for run in runs), default=0.0)
     slow = group.scenario != "stream"
-    bare = not layout(runs).scored
-    return (bare, -group.protocol, -methods, group.embedded, -round(tokens), slow, repr(group))
+    apart = (group.training == "not known", not layout(runs).scored)
+    return (*apart, -group.protocol, -methods, group.embedded, -round(tokens), slow, repr(group))
 
 
 def pages(snapshot: Snapshot) -> Iterator[Page]:
@@ -250,7 +249,7 @@ def not_run(board: Board, snapshot: Snapshot) -> str:
     for name, card in snapshot.methods.items():
         if card.family != board.group.family or card.kind == "control":
             continue
-        if (card.kind == "trained") != board.group.trained:
+        if training(card.kind) != board.group.training:
             continue
         done = [run.params for run in board.runs if run.method == name]
         open_ = [s for s in card.sweep if not any(s.items() <= d.items() for d in done)]
@@ -264,7 +263,10 @@ def not_run(board: Board, snapshot: Snapshot) -> str:
 def why_not_faster(run: Run) -> str:
     """The computed sentence for one run; empty where it is faster."""
     return words.slower(
-        run.figure("tokens_kept"), run.figure("flops_ratio"), run.figure("latency_ratio")
+        run.figure("tokens_kept"),
+        run.figure("flops_ratio"),
+        run.figure("latency_ratio"),
+        quoted(run, "latency_ratio"),
     )
 
 

@@ -10,8 +10,8 @@ from tokonomy.store.metrics import Metric
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import claims, links, words
 from tokonomy_site.board import Row, layout, rows
-from tokonomy_site.cells import figure_cell
-from tokonomy_site.figures import contains
+from tokonomy_site.cells import SIGNS, figure_cell, quoted
+from tokonomy_site.figures import contains, minute
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, Legend, boards, legend, why_not_faster
 from tokonomy_site.plots import Figured, charts
@@ -72,6 +72,7 @@ def _page(
             "facts": _facts(method, card, snapshot),
             "places": [p for board in peers for p in _place(method, board, snapshot)],
             "claims": claims.table(card, _results(mine)) if card and card.claims else None,
+            "signs": SIGNS.values(),
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
             "runs": _runs(mine, newest, snapshot) if mine else None,
             "left_out": _left_out(mine),
@@ -198,10 +199,8 @@ def _control(good: Sequence[Row]) -> Iterator[str]:
         figure = row.run.figure("latency_ratio")
         if figure.value is not None:
             inside = "covers" if contains(figure, 1) else "does not cover"
-            yield (
-                f"Timed against itself: latency ratio {words.with_span(figure)}, whose interval "
-                f"{inside} 1."
-            )
+            told = "without an interval" if figure.low is None else f"whose interval {inside} 1"
+            yield f"Timed against itself: latency ratio {quoted(row.run, figure.name)}, {told}."
 
 
 def _speed(good: Sequence[Row]) -> str:
@@ -249,7 +248,7 @@ def _line(run: Run, newest: bool, snapshot: Snapshot) -> Line:
         figure_cell(run, "accuracy"),
         figure_cell(run, "speed_up"),
         figure_cell(run, "tokens_kept", spans=False),
-        Cell(text=run.started[:16].replace("T", " ")),
+        Cell(text=minute(run.started)),
         Cell(text=state, kind="" if state == "current" else "warn"),
         Cell(text=words.STATUS[run.status], href=f"../{run_path(run.id)}"),
     )

@@ -8,7 +8,8 @@ from typing import get_args
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.fields import Status
 from tokonomy_site import epochs, words
-from tokonomy_site.figures import contains, known, mebibytes, ratio, span
+from tokonomy_site.cells import CAPPED, NONE, SIGNS, mark, quoted
+from tokonomy_site.figures import contains, known, mebibytes, minute, ratio, span
 from tokonomy_site.gaps import unmeasured
 from tokonomy_site.page import Page
 from tokonomy_site.rules import RULES
@@ -40,6 +41,7 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
             "unmeasured": unmeasured(snapshot),
             "statuses": text_table("Statuses", ("Shown as", "Stored as", "Meaning"), statuses, 2),
             "reasons": text_table("Reason codes", ("Code", "Meaning"), reasons, 1),
+            "sign": SIGNS[CAPPED],
             "control": control_sentence(timed),
             "controls": _controls(timed) if timed else None,
             "calibrations": shown(snapshot.calibrations, (run.id for run in snapshot.runs)),
@@ -72,18 +74,22 @@ def control_sentence(timed: list[Run]) -> str:
     )
 
 
+def _newest(runs: list[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run.order, reverse=True)[:MOST]
+
+
 def _controls(timed: list[Run]) -> object:
-    newest = sorted(timed, key=lambda run: run.order, reverse=True)[:MOST]
+    newest = _newest(timed)
     made: list[tuple[str | Cell, ...]] = []
     for run in newest:
         figure = run.figure("latency_ratio")
         inside = contains(figure, 1.0)
         word = "covers 1" if inside else "no interval" if figure.low is None else "misses 1"
         made.append((
-            Cell(text=run.started[:16].replace("T", " "), href=run_path(run.id)),
+            Cell(text=minute(run.started), href=run_path(run.id)),
             f"{run.task_ref}, {run.model_ref}, {run.scenario}, batch {run.batch_size}",
             ratio(figure.value or 0.0),
-            span(figure, ratio) or "none",
+            (span(figure, ratio) or NONE) + mark(run, "latency_ratio"),
             Cell(text=word, kind="bad" if word == "misses 1" else ""),
         ))  # fmt: skip
     heads = ("Started, UTC", "Cell", "Ratio", "95 % interval", "Verdict")
@@ -93,18 +99,18 @@ def _controls(timed: list[Run]) -> object:
 
 def _listed(runs: list[Run], title: str) -> object:
     """Runs that stand in no table of results, the newest first."""
-    newest = sorted(runs, key=lambda run: run.order, reverse=True)[:MOST]
+    newest = _newest(runs)
     made: list[tuple[str | Cell, ...]] = []
     for run in newest:
         figure = run.figure("latency_ratio")
         memory = run.figure("memory_over_baseline_bytes")
         made.append((
-            Cell(text=run.started[:16].replace("T", " "), href=run_path(run.id)),
+            Cell(text=minute(run.started), href=run_path(run.id)),
             f"{run.method} {setting(run.params)}".strip(),
             f"{run.task_ref}, {run.scenario}, batch {run.batch_size}, {run.device}",
             words.STATUS[run.status],
-            words.with_span(figure) if known(figure) else "none",
-            mebibytes(memory.value) if memory.value is not None else "none",
+            quoted(run, "latency_ratio") if known(figure) else NONE,
+            mebibytes(memory.value) if memory.value is not None else NONE,
         ))  # fmt: skip
     heads = ("Started, UTC", "What", "Where", "Status", "Latency ratio", "Memory, MiB rise")
     return text_table(f"{title}, newest {len(newest)} of {len(runs)}", heads, made)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tokonomy.store.cell import EnergyPlan, Measuring
+from tokonomy.measure.reasons import REASONS
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy.store.observed import Quality, Timing, Work
 from tokonomy.store.record import Record
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import standing, words
-from tokonomy_site.cells import explained
+from tokonomy_site.cells import NONE, explained, mark, quoted, told
 from tokonomy_site.environment import clean
-from tokonomy_site.figures import count, form_of, known, percent, seconds, significant, span
-from tokonomy_site.groups import group_of
+from tokonomy_site.figures import count, form_of, known, percent, significant, span
+from tokonomy_site.groups import group_of, training
 from tokonomy_site.links import slug
 from tokonomy_site.page import Page
 from tokonomy_site.pages.leaderboard import why_not_faster
 from tokonomy_site.pages.method import BASELINE_NAMES
-from tokonomy_site.sections import device, energy, traces
-from tokonomy_site.sections.energy import NONE
+from tokonomy_site.sections import device, energy, provenance, traces
 from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, run_path, setting
+
+SCRIPTED = REASONS["scripted-device"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,6 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
     """
     title = f"{snapshot.title(run.method)} {setting(run.params)}".strip()
     timing = record.timing if isinstance(record.timing, Timing) else None
-    kinds = snapshot.kinds
     return Page(
         path=run_path(run.id),
         title=f"{title} on {run.task_ref}",
@@ -57,10 +55,11 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "method_title": snapshot.title(run.method),
             "method_href": _method_href(run),
             "setting": setting(run.params),
-            "sentence": group_of(run, kinds.get(run.method) == "trained").sentence,
+            "sentence": group_of(run, training(snapshot.kinds.get(run.method))).sentence,
             "verdict": verdict(run, record),
             "notes": list(_notes(run, record, attempts, snapshot)),
             "figures": _figures(run),
+            "raw": _raw(run),
             "trace": traces.latency(timing) if timing and timing.pairs else None,
             "pairs": device.raw(timing, traces.MOST_PAIRS) if timing else (),
             "spoiled": device.spoiled(record.timing),
@@ -69,11 +68,11 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "energy": energy.section(record.energy, run),
             "layers": _layers(record.work) if isinstance(record.work, Work) else [],
             "counted": record.work.samples if isinstance(record.work, Work) else 0,
-            "command": _command(record),
-            "expectation": _expectation(run),
+            "command": provenance.command(record),
+            "expectation": provenance.expectation(run),
             "scored": isinstance(record.quality, Quality),
             "log": clean(record.log),
-            "provenance": _provenance(record),
+            "provenance": provenance.facts(record),
             "others": _others(run, attempts),
         },
     )
@@ -87,7 +86,18 @@ def _method_href(run: Run) -> str:
 
 def verdict(run: Run, record: Record) -> str:
     """The run in one sentence, which says first if nothing in it was measured."""
-    return ("Simulated. " if run.role == "scripted" else "") + _verdict(run, record)
+    if run.role != "scripted":
+        return _verdict(run, record)
+    return f"Simulated. {SCRIPTED if run.status == 'ok' else _verdict(run, record)}"
+
+
+def _raw(run: Run) -> str:
+    """What stands over samples from which nothing follows; empty where figures follow from them."""
+    if run.role == "scripted":
+        return f"Raw samples of a simulation. {SCRIPTED}"
+    if run.status != "ok":
+        return "Raw samples of a run that is not ok: no figure is made from them."
+    return ""
 
 
 def _verdict(run: Run, record: Record) -> str:
@@ -108,11 +118,9 @@ def _verdict(run: Run, record: Record) -> str:
     if tokens.value is not None:
         parts.append(f"with {percent(tokens.value)} % of the tokens")
     if speed.value is not None:
-        parts.append(f"at {words.with_span(speed)} times the reference's speed")
-    joules = run.figure("energy_ratio")
-    if joules.value is not None:
-        between = f" [{span(joules, significant)}]" if joules.low is not None else ""
-        parts.append(f"for {significant(joules.value)}{between} of the reference's joules")
+        parts.append(f"at {quoted(run, 'speed_up')} times the reference's speed")
+    if known(run.figure("energy_ratio")):
+        parts.append(f"for {quoted(run, 'energy_ratio')} of the reference's joules")
     sentence = ", ".join(parts) + "."
     sentence = sentence[0].upper() + sentence[1:]
     if run.method != "reference" and (why := why_not_faster(run)):
@@ -148,10 +156,10 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
     if snapshot.stale(run):
         yield Note(text="Stale: the method's code has changed since this run.", kind="alert")
     for flag in record.flags:
-        detail = f" {clean(flag.detail)}" if flag.detail else ""
-        yield Note(text=f"{flag.code}: {explained(flag.code)}{detail}")
-    if "unconverged" in set(run.flags) - {flag.code for flag in record.flags}:
-        yield Note(text=f"unconverged: {explained('unconverged')}")
+        yield Note(text=told(flag.code, flag.detail))
+    for code in run.flags:
+        if code not in {flag.code for flag in record.flags}:
+            yield Note(text=told(code))
     for warning in dict.fromkeys(map(_warning, run.figures.values())):
         if warning:
             yield Note(text=warning)
@@ -161,20 +169,21 @@ def _figures(run: Run) -> list[tuple[str, ...]]:
     """Title, value, interval, unit, count and words of every figure; nothing without any."""
     if not any(known(figure) for figure in run.figures.values()):
         return []
-    return [_figure(name, run.figure(name)) for name in METRICS]
+    return [_figure(run, name) for name in METRICS]
 
 
-def _figure(name: str, figure: Metric) -> tuple[str, ...]:
-    meaning = METRICS[name]
+def _figure(run: Run, name: str) -> tuple[str, ...]:
+    figure, meaning = run.figure(name), METRICS[name]
     form, unit = form_of(name)
     value = (figure.text or NONE) if figure.value is None else form(figure.value)
-    why = f"{figure.reason}: {explained(figure.reason)} " if figure.reason else ""
+    why = f"{told(figure.reason)} " if figure.reason else ""
     why += f"{warning} " if (warning := _warning(figure)) else ""
     why += f"Boundary: {figure.text}. " if figure.text in words.BOUNDARIES else ""
     counted = NONE if value == NONE else "1 reading"
     if figure.n is not None:
         counted = f"{count(figure.n)} {meaning.counted or ''}".strip()
-    return meaning.title, value, span(figure, form) or NONE, unit, counted, why + meaning.doc
+    between = (span(figure, form) or NONE) + (mark(run, name) if known(figure) else "")
+    return meaning.title, value, between, unit, counted, why + meaning.doc
 
 
 def _warning(figure: Metric) -> str:
@@ -198,70 +207,6 @@ def _layers(work: Work) -> list[tuple[str, ...]]:
         )
         for index, layer in enumerate(work.layers, 1)
     ]
-
-
-def _command(record: Record) -> str:
-    cell = record.cell
-    batch = f":{cell.batch_size}" if cell.scenario == "offline" else ""
-    said = ["tokonomy", "run", "--method", cell.method.id]
-    for name, value in sorted(cell.method.params.items()):
-        said += ["--set", f"{name}={json.dumps(value, ensure_ascii=False)}"]
-    said += ["--task", cell.task.ref, "--model", cell.model.ref]
-    said += ["--scenario", f"{cell.scenario}{batch}", "--device", cell.device]
-    said += ["--precision", cell.precision, "--seed", str(cell.seed)]
-    said += ["--mode", cell.mode] if cell.mode != "eager" else []
-    if cell.measuring.energy == EnergyPlan():
-        said.append("--energy")
-    usual = Measuring().model_dump()
-    usual["energy"] = EnergyPlan().model_dump()
-    for name, value in cell.measuring.model_dump().items():
-        if value is not None and value != usual[name]:
-            said += ["--measure", f"{name}={json.dumps(value)}"]
-    return " ".join(shlex.quote(clean(word)) for word in (*said, "--fresh"))
-
-
-def _expectation(run: Run) -> str:
-    wall = run.figure("wall_s").value
-    took = f"It took {seconds(wall)} here. " if wall is not None else ""
-    if run.status != "ok":
-        return f"{took}It should end the same way on the same software and machine."
-    timed = "; the latency ratio should come close to the interval above on the same machine"
-    rest = timed if run.figure("latency_ratio").low is not None else ""
-    return f"{took}Outputs should be the same on the same software, up to rounding{rest}."
-
-
-def _provenance(record: Record) -> list[tuple[str, str]]:
-    cell, harness, machine = record.cell, record.harness, record.machine
-    dirty = {True: "changed since", False: "as committed", None: "not known"}[harness.dirty]
-    found = {
-        "Run": record.run_id,
-        "Started": record.started,
-        "Suite": record.suite or "none",
-        "Cell key": cell.key,
-        "Method source": cell.method.source_hash,
-        "Parameters": json.dumps(cell.method.params, sort_keys=True, ensure_ascii=False),
-        "Data": f"{cell.task.ref}/{cell.task.split}, {cell.task.samples} samples, "
-        f"{cell.task.data_hash}",
-        "Weights": f"{cell.model.ref}, {cell.model.weights_hash}",
-        "Device": f"{cell.device}, {cell.precision}, {cell.mode}, "
-        f"{words.plural(cell.threads, 'thread')}",
-        "Seed": str(cell.seed),
-        "Harness": f"{harness.version}, commit {harness.commit or 'not known'} ({dirty}), "
-        f"protocol {harness.protocol}",
-        "Called as": " ".join(shlex.quote(word) for word in harness.argv),
-        "Software": _joined(machine.software),
-        "Hardware": _joined(machine.hardware),
-        "State before": _joined(machine.before),
-        "State after": _joined(machine.after),
-    }
-    return [(name, clean(text)) for name, text in found.items()]
-
-
-def _joined(values: Mapping[str, object]) -> str:
-    return ", ".join(
-        f"{name} {'not known' if value is None else value}"
-        for name, value in sorted(values.items())
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

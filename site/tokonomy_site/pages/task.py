@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tokonomy.catalog.cards import TaskCard
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import samples, words
-from tokonomy_site.cells import figure_cell
+from tokonomy_site.cells import CAPPED, SIGNS, figure_cell
 from tokonomy_site.figures import known, percent, span
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
@@ -39,6 +39,7 @@ def _page(ref: str, runs: Sequence[Run], mine: Sequence[Board], snapshot: Snapsh
             "facts": list(_facts(ref, card, runs)),
             "samples": shown,
             "samples_note": samples.NOTES.get(ref, ""),
+            "sign": SIGNS[CAPPED],
             "table": _table(mine, snapshot) if mine else None,
         },
     )

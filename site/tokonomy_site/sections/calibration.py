@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from tokonomy.store.calibration import UNPROMISED, Calibration, Finding
 from tokonomy.store.scripted import scripted_name
 from tokonomy_site.environment import clean
-from tokonomy_site.figures import percent, ratio, significant
+from tokonomy_site.figures import percent, significant
+from tokonomy_site.sections.provenance import code
 from tokonomy_site.snapshot import run_path
 from tokonomy_site.tables import Cell, Column, Line, Table
 from tokonomy_site.words import plural
 
+NOMINAL = 0.95  # share of intervals that are said to cover the truth
 MOST_RUNS = 12  # sessions that a calibration links to; all are in its record
 
 TITLES = {
     "coverage": "Intervals that cover the truth",
     "false-alarms": "A difference called where there is none",
+    "same-ratio": "Middle of the ratios, where the truth is 1",
     "power": "Planted slow-down found",
     "found-2-percent": "Slow-down of 2 % found",
     "planted-ratio": "Ratio measured where one is planted",
@@ -34,7 +37,7 @@ TITLES = {
     "energy-within-bound": "Windows of energy off by no more than their stated bound",
     "energy-error-of-bound": "Largest error of a window over its stated bound",
     "sentinel-latency": "Latency of a sentinel",
-    "epoch": "Epoch of the device class, from 1",
+    "epoch": "Epoch of the device, from 1",
 }
 """What a finding is, by name; one that is not here goes by its name."""
 
@@ -71,6 +74,7 @@ class Shown:
         title: Begins with "Simulated" or "Measured".
         simulated: Whether nothing in it was measured.
         lead: How much was asked and met, in a sentence.
+        found: Of real sessions, what they say of the interval and of a shared bias.
         notes: What else a reader must know of its findings.
         summary: A row for each kind of finding.
         table: Every finding.
@@ -83,6 +87,7 @@ class Shown:
     title: str
     simulated: bool
     lead: str
+    found: tuple[str, ...]
     notes: tuple[str, ...]
     summary: Table
     table: Table
@@ -115,6 +120,7 @@ def _shown(path: str, record: Calibration, here: frozenset[str]) -> Shown:
         title=title,
         simulated=simulated,
         lead=_lead(record.findings, simulated),
+        found=() if simulated else tuple(_found(record.findings)),
         notes=tuple(_notes(record)),
         summary=_summary(record.findings, title),
         table=_table(record.findings, title),
@@ -130,6 +136,31 @@ def _lead(findings: Sequence[Finding], simulated: bool) -> str:
     kind = "Nothing here was measured on a machine. "
     asked = f"Of {plural(len(met), 'figure')} with a target, {sum(met)} met it."
     return (kind if simulated else "") + (asked if met else "No figure of it has a target.")
+
+
+def _found(findings: Sequence[Finding]) -> Iterator[str]:
+    """What sessions on a machine say, in sentences, where a finding has an interval."""
+    for finding in findings:
+        words = {"coverage": _coverage, "same-ratio": _shared}.get(finding.name)
+        if words and finding.low is not None and finding.high is not None:
+            yield f"{clean(finding.setting)}: {words(finding, finding.low, finding.high)}"
+
+
+def _coverage(finding: Finding, low: float, high: float) -> str:
+    told = "inside" if low <= NOMINAL <= high else "outside"
+    return (
+        f"{write(finding.value, finding)} of {finding.n:,} intervals cover the truth "
+        f"({_interval(finding)}); the {write(NOMINAL, finding)} that they promise lies {told} that."
+    )
+
+
+def _shared(finding: Finding, low: float, high: float) -> str:
+    bias = "all sessions share a bias, which the interval of one cannot show"
+    told = "no bias that all sessions share could be told" if low <= 1 <= high else bias
+    return (
+        f"the middle of {finding.n:,} ratios is {write(finding.value, finding)} "
+        f"({_interval(finding)}) where the truth is 1: {told}."
+    )
 
 
 def _notes(record: Calibration) -> Iterator[str]:
@@ -149,10 +180,8 @@ def _runs(every: Sequence[str], known: Sequence[str]) -> str:
 
 
 def _facts(record: Calibration) -> Iterator[tuple[str, str]]:
-    harness = record.harness
-    dirty = {True: "changed since", False: "as committed", None: "not known"}[harness.dirty]
     yield "Made", record.made
-    yield "Harness", f"{harness.version}, commit {harness.commit or 'not known'} ({dirty})"
+    yield "Harness", code(record.harness)
     settings = json.dumps(record.settings, sort_keys=True, ensure_ascii=False)
     yield "Settings", clean(settings)
 
@@ -167,8 +196,8 @@ def write(value: float, finding: Finding) -> str:
     """
     if finding.is_share:
         return f"{percent(value)} %"
-    if finding.unit == "1":
-        return ratio(value)
+    if finding.unit in ("ratio", ""):
+        return f"{value:.4f}".rstrip("0").rstrip(".")  # 0.1 % is told apart here
     if finding.unit == "B":
         return f"{significant(value / 2**10)} KiB"
     return f"{significant(value)} {clean(finding.unit)}"
@@ -195,15 +224,18 @@ def _met(met: bool | None) -> Cell:
     return Cell(text="met" if met else "not met", kind="good" if met else "bad")
 
 
-COLUMNS = (
-    Column(name="Finding", words=True),
+def _columns(*own: Column) -> tuple[Column, ...]:
+    """Heads of a table of findings, its own ones in the middle."""
+    last = (Column(name="n"), Column(name="Asked", words=True), Column(name="Met", words=True))
+    return (Column(name="Finding", words=True), *own, *last)
+
+
+COLUMNS = _columns(
     Column(name="Under what", words=True, wide=True),
     Column(name="Value"),
     Column(name="95 % interval"),
-    Column(name="n"),
-    Column(name="Asked", words=True),
-    Column(name="Met", words=True),
 )
+SUMMARY = _columns(Column(name="Settings"), Column(name="Lowest"), Column(name="Highest"))
 
 
 def _table(findings: Sequence[Finding], title: str) -> Table:
@@ -226,17 +258,6 @@ def _table(findings: Sequence[Finding], title: str) -> Table:
 
 def _title(name: str) -> str:
     return TITLES.get(name, clean(name))
-
-
-SUMMARY = (
-    Column(name="Finding", words=True),
-    Column(name="Settings"),
-    Column(name="Lowest"),
-    Column(name="Highest"),
-    Column(name="n"),
-    Column(name="Asked", words=True),
-    Column(name="Met", words=True),
-)
 
 
 def _summary(findings: Sequence[Finding], title: str) -> Table:

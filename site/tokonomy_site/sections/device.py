@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tokonomy.store.fields import Missing
-from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import Costs, Memory, Peak, Timing
 from tokonomy.store.record import Record
-from tokonomy_site.cells import explained
+from tokonomy_site.cells import NONE, said, told
 from tokonomy_site.environment import clean
-from tokonomy_site.figures import mebibytes, seconds, significant, span
-from tokonomy_site.sections.energy import NONE, why
+from tokonomy_site.figures import mebibytes, seconds
+from tokonomy_site.sections.energy import why
 from tokonomy_site.snapshot import Run
 from tokonomy_site.tables import Cell, Column, Line, Table
 from tokonomy_site.words import plural
@@ -45,8 +44,8 @@ def _execution(record: Record, run: Run) -> Iterator[tuple[str, str]]:
     yield "Mode", f"{mode}: {MODES[mode]}"
     yield "Compiling", _compiling(record.costs, mode)
     if isinstance(record.timing, Timing) and record.timing.device_ns and run.status == "ok":
-        yield "Time on the device", _said(run.figure("device_latency_p50_ms"))
-        yield "Launch gap", f"{_said(run.figure('launch_gap_ms'))}: end to end minus device time"
+        yield "Time on the device", said(run, "device_latency_p50_ms")
+        yield "Launch gap", f"{said(run, 'launch_gap_ms')}: end to end minus device time"
 
 
 def _compiling(costs: Costs | Missing, mode: str) -> str:
@@ -55,13 +54,6 @@ def _compiling(costs: Costs | Missing, mode: str) -> str:
     if costs.compile_s is None:
         return "nothing to compile" if mode == "eager" else "not recorded"
     return f"{seconds(costs.compile_s)} for the method's arm, every shape; in no latency"
-
-
-def _said(figure: Metric) -> str:
-    if figure.value is None:
-        return f"{NONE} ({explained(figure.reason)})"
-    between = span(figure, significant)
-    return f"{significant(figure.value)}{f' [{between}]' if between else ''} ms"
 
 
 COLUMNS = (
@@ -102,8 +94,7 @@ def spoiled(timing: Timing | Missing) -> list[Again]:
     return [
         Again(
             text=f"{plural(len(each.pairs), 'pair was', 'pairs were')} timed and made again. "
-            f"{each.cause}: {explained(each.cause)}"
-            + (f" {clean(each.detail)}" if each.detail else ""),
+            f"{told(each.cause, each.detail)}",
             rows=tuple(
                 f"{p.block},{p.batch},{p.first},{p.method_ns},{p.reference_ns}"
                 for p in each.pairs[:MOST_SPOILED]

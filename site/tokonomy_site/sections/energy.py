@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tokonomy.store.fields import Missing
-from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import Energy, Idle, Trial
-from tokonomy_site.cells import explained
+from tokonomy_site.cells import NONE, said, told
 from tokonomy_site.environment import clean
-from tokonomy_site.figures import form_of, percent, seconds, significant, span
+from tokonomy_site.figures import percent, seconds, significant
 from tokonomy_site.sections.traces import Drawn, power
 from tokonomy_site.snapshot import Run
 from tokonomy_site.tables import Cell, Column, Line, Table, text_table
 from tokonomy_site.words import BOUNDARIES, plural
 
-NONE = "none"
 MOST_TRIALS = 200
 
 
@@ -49,19 +47,14 @@ def section(energy: Energy | Missing, run: Run) -> Section:
         facts=tuple((name, clean(text)) for name, text in _facts(energy, run)),
         arms=_arms(energy, run) if run.status == "ok" else None,
         trials=_trials(energy),
-        spoiled=tuple(
-            f"{flag.code}: {explained(flag.code)}"
-            + (f" {clean(flag.detail)}" if flag.detail else "")
-            for flag in energy.spoiled
-        ),
+        spoiled=tuple(told(flag.code, flag.detail) for flag in energy.spoiled),
         trace=power(energy.trace) if energy.trace else None,
     )
 
 
 def why(part: Missing) -> str:
     """A reason with its sentence and, where there is one, its detail."""
-    detail = f" {clean(part.detail)}" if part.detail else ""
-    return f"{part.reason}: {explained(part.reason)}{detail}"
+    return told(part.reason, part.detail)
 
 
 def _facts(energy: Energy, run: Run) -> Iterator[tuple[str, str]]:
@@ -72,19 +65,11 @@ def _facts(energy: Energy, run: Run) -> Iterator[tuple[str, str]]:
         f"{significant(energy.tick_ms)} ms between two steps of the counter; "
         f"reading it takes {significant(energy.read_us)} \u00b5s",
     )
-    yield "Quantisation bound", _said(run.figure("energy_bound"))
-    yield "Residual", f"{_said(run.figure('energy_residual'))} between counter and integrated power"
+    yield "Quantisation bound", said(run, "energy_bound")
+    yield "Residual", f"{said(run, 'energy_residual')} between counter and integrated power"
     yield "Idle before", _idle(energy.idle_before)
     yield "Idle after", _idle(energy.idle_after)
     yield "Samples in a call", str(energy.batch_size)
-
-
-def _said(figure: Metric) -> str:
-    if figure.value is None:
-        return f"{NONE} ({explained(figure.reason)})"
-    form, unit = form_of(figure.name)
-    between = span(figure, form)
-    return f"{form(figure.value)}{f' [{between}]' if between else ''} {unit}".strip()
 
 
 def _idle(idle: Idle | Missing) -> str:
@@ -98,7 +83,7 @@ def _arms(energy: Energy, run: Run) -> Table:
     names = ("energy_j", "energy_net_j", "power_w", "energy_ratio")
     theirs: tuple[str | Cell, ...] = (
         "reference",
-        _said(run.figure("reference_energy_j")),
+        said(run, "reference_energy_j"),
         "not derived",
         "see the windows",
         "1",
@@ -106,7 +91,7 @@ def _arms(energy: Energy, run: Run) -> Table:
     )
     ours: tuple[str | Cell, ...] = (
         "method",
-        *(_said(run.figure(name)) for name in names),
+        *(said(run, name) for name in names),
         str(sum(trial.arm == "method" for trial in energy.trials)),
     )
     heads = ("Arm", "Per sample, gross", "Per sample, idle-adjusted", "Mean power",

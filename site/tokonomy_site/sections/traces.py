@@ -13,6 +13,7 @@ from tokonomy_site.scales import Scale, scale
 WIDTH, HEIGHT = 900, 260
 MOST_PAIRS = 1500  # drawn and listed; about 60 KiB
 MOST_BINS = 800  # about one for each pixel across
+SHORTEST_S = 0.001  # a trace of less time, or of none, shows nothing
 
 _STOPS = {
     "converged": "the interval was narrow enough",
@@ -82,11 +83,11 @@ def _dots(values: Sequence[float], x: Scale, y: Scale) -> str:
 
 
 def power(trace: Trace) -> Drawn | None:
-    """Watts over time as a band from the lowest to the highest sample; None without two bins."""
+    """Watts over time as a band from the lowest to the highest sample; None where too short."""
     bins = merged(trace)
-    if len(bins) < 2:
-        return None
     times = [at / 1e3 for at, _, _ in bins]
+    if not times or times[-1] - times[0] < SHORTEST_S:
+        return None
     low, high = min(b[1] for b in bins), max(b[2] for b in bins)
     x = scale([0.0, times[-1]], start=52, end=WIDTH - 10, form=significant, bounds=(0, times[-1]))
     y = scale([0.0, high], start=HEIGHT - 38, end=12, form=significant, bounds=(0, 2 * high + 1))

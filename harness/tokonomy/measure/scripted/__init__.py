@@ -16,8 +16,6 @@ from tokonomy.measure.scripted.profile import (
     Process,
     Profile,
     Slice,
-    dumps,
-    loads,
     until,
 )
 
@@ -32,11 +30,9 @@ __all__ = [
     "Profile",
     "Slice",
     "build",
-    "dumps",
     "flat",
     "installed",
     "lent",
-    "loads",
     "ramps",
     "steps",
     "true_energy_uj",

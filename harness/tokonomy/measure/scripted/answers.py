@@ -8,7 +8,7 @@ from typing import Any
 from tokonomy.measure.scripted import handles, readings
 from tokonomy.measure.scripted.events import EVENTS
 
-#: Every function with code of its own, by the name that the C library gives it.
+#: Functions with code of their own, by the name that the C library gives them.
 OWN: dict[str, Callable[..., Any]] = {
     **EVENTS,
     "nvmlInit_v2": handles.init,
@@ -22,6 +22,9 @@ OWN: dict[str, Callable[..., Any]] = {
     "nvmlDeviceGetHandleByIndex_v2": handles.by_index,
     "nvmlDeviceGetHandleByUUID": handles.by_uuid,
     "nvmlDeviceGetHandleByPciBusId_v2": handles.by_bus,
+}
+#: Those of one device, which is found, and every error of it answered, before their code runs.
+OF_DEVICE: dict[str, Callable[..., int]] = {
     "nvmlDeviceGetMigDeviceHandleByIndex": handles.mig_by_index,
     "nvmlDeviceGetDeviceHandleFromMigDeviceHandle": handles.parent,
     "nvmlDeviceIsMigDeviceHandle": handles.is_slice,

@@ -1,15 +1,21 @@
 """Functions of the scripted library that begin and end, and that find devices, in Python.
 
-Arguments are those of NVML's own functions of the same name; each returns NVML's code.
+Arguments are those of NVML's own functions, with the device in the place of its handle where one is
+asked something; each returns NVML's code.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tokonomy.measure.scripted import names
-from tokonomy.measure.scripted.arguments import address, number, point, put, target, write
+from tokonomy.measure.scripted.arguments import number, point, put, target, write
 from tokonomy.measure.scripted.player import Player, enter, fault
+from tokonomy.measure.scripted.script import Device
+
+_HEX = "[0-9a-fA-F]{1,8}"
+_BUS_ID = re.compile(rf"(?:({_HEX}):)?({_HEX}):({_HEX})(?:[.]{_HEX})?")
 
 
 def init(player: Player, flags: Any = 0) -> int:
@@ -88,64 +94,49 @@ def by_bus(player: Player, bus: Any, device: Any) -> int:
     """The GPU of a PCI bus id, however many digits its domain has."""
     wanted = location(bus.value.decode())
     places = [location(one.texts["nvmlDeviceGetPciInfo_v3"]) for one in player.devices]
-    found = places.index(wanted) if wanted in places else None
+    found = places.index(wanted) if wanted and wanted in places else None
     return _hand(player, "nvmlDeviceGetHandleByPciBusId_v2", found, device)
 
 
 def location(bus: str) -> tuple[int, int, int] | None:
-    """Domain, bus and device of a bus id; None of anything else."""
-    try:
-        parts = [int(part, 16) for part in bus.partition(".")[0].split(":")]
-    except ValueError:
+    """Domain, bus and device of a bus id, ``[domain:]bus:device[.function]``; None of others."""
+    found = _BUS_ID.fullmatch(bus)
+    if found is None:
         return None
-    if len(parts) == 2:
-        parts = [0, *parts]
-    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else None
+    domain, place, device = (int(part or "0", 16) for part in found.groups())
+    return domain, place, device
 
 
-def mig_by_index(player: Player, parent: Any, index: Any, device: Any) -> int:
+def mig_by_index(player: Player, owner: Device, index: Any, part: Any) -> int:
     """A slice of a GPU."""
-    owner = player.device(address(parent))
-    code = enter(player, "nvmlDeviceGetMigDeviceHandleByIndex", owner)
-    if code or owner is None:
-        return code
     parts = [
         place for place, one in enumerate(player.devices) if one.is_slice and one.gpu == owner.gpu
     ]
     if owner.is_slice or number(index) >= len(parts):
         return names.NOT_FOUND
-    point(target(device), names.FIRST_DEVICE + parts[number(index)])
+    point(target(part), names.FIRST_DEVICE + parts[number(index)])
     return names.SUCCESS
 
 
-def parent(player: Player, part: Any, device: Any) -> int:
+def parent(player: Player, part: Device, owner: Any) -> int:
     """The GPU of a slice."""
-    one = player.device(address(part))
-    code = enter(player, "nvmlDeviceGetDeviceHandleFromMigDeviceHandle", one)
-    if code or one is None or not one.is_slice:
-        return code or names.INVALID_ARGUMENT
-    point(target(device), names.FIRST_DEVICE + one.gpu)
+    if not part.is_slice:
+        return names.INVALID_ARGUMENT
+    point(target(owner), names.FIRST_DEVICE + part.gpu)
     return names.SUCCESS
 
 
-def is_slice(player: Player, handle: Any, answer: Any) -> int:
+def is_slice(player: Player, device: Device, answer: Any) -> int:
     """Whether a device is a slice."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceIsMigDeviceHandle", one)
-    if not code and one is not None:
-        target(answer).value = int(one.is_slice)
-    return code
+    target(answer).value = int(device.is_slice)
+    return names.SUCCESS
 
 
-def pci(player: Player, handle: Any, info: Any) -> int:
+def pci(player: Player, device: Device, info: Any) -> int:
     """Where a device is."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetPciInfo_v3", one)
-    if code or one is None:
-        return code
-    text = one.texts["nvmlDeviceGetPciInfo_v3"]
-    domain, bus, device = location(text) or (0, 0, 0)
-    short = f"{domain:04X}:{bus:02X}:{device:02X}.0"
-    put(target(info), busIdLegacy=short, domain=domain, bus=bus, device=device, busId=text)
+    text = device.texts["nvmlDeviceGetPciInfo_v3"]
+    domain, bus, place = location(text) or (0, 0, 0)
+    short = f"{domain:04X}:{bus:02X}:{place:02X}.0"
+    put(target(info), busIdLegacy=short, domain=domain, bus=bus, device=place, busId=text)
     put(target(info), pciDeviceId=0, pciSubSystemId=0)
     return names.SUCCESS

@@ -7,6 +7,7 @@
  */
 #include <limits.h>
 #include <math.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -683,13 +684,23 @@ EXPORT int nvmlDeviceGetHandleByUUID(const char *uuid, Handle *out)
     return hand("nvmlDeviceGetHandleByUUID", found, out);
 }
 
-/* Domain, bus and device of a bus id; whether it is one. */
+#define HEX "[0-9a-fA-F]{1,8}"
+static const char BUS_ID[] = "^((" HEX "):)?(" HEX "):(" HEX ")([.]" HEX ")?$";
+
+/* Domain, bus and device of a bus id, [domain:]bus:device[.function]; whether it is one. */
 static int location(const char *bus, unsigned out[3])
 {
-    if (sscanf(bus, "%x:%x:%x", &out[0], &out[1], &out[2]) == 3)
-        return 1;
-    out[0] = 0;
-    return sscanf(bus, "%x:%x", &out[1], &out[2]) == 2;
+    regex_t form;
+    regmatch_t found[5];
+    if (regcomp(&form, BUS_ID, REG_EXTENDED))
+        return 0;
+    int known = !regexec(&form, bus, 5, found, 0);
+    regfree(&form);
+    for (int part = 0; part < 3 && known; part++) {
+        long at = found[part + 2].rm_so;
+        out[part] = at < 0 ? 0 : (unsigned)strtoul(bus + at, NULL, 16);
+    }
+    return known;
 }
 
 EXPORT int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, Handle *out)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import TypeAdapter
-
 from tokonomy.measure.scripted import names
 from tokonomy.measure.scripted.course import Course, flat, steps
 
@@ -129,6 +127,7 @@ class Gpu:
         module_power: Watts of the module, for fields of that scope.
         limit_w: Power limit, watts; ``enforced_w`` where what is enforced differs.
         sm_mhz: Clock of the multiprocessors and graphics; ``memory_mhz`` of the memory.
+        asked_sm_mhz: What applications ask of the first, where that is not the highest.
         reasons: Bits of clock events (throttle reasons).
         violations_ns: Time spent below wanted clocks, by number of the policy; nanoseconds.
         ecc: Whether error correction is on; ``corrected`` and ``uncorrected`` count errors.
@@ -165,6 +164,7 @@ class Gpu:
     limit_range_w: tuple[float, float] = (200.0, 700.0)
     default_limit_w: float = 700.0
     sm_mhz: Course = SM_MHZ
+    asked_sm_mhz: Course | None = None
     memory_mhz: Course = MEMORY_MHZ
     max_sm_mhz: int = 1980
     max_memory_mhz: int = 2619
@@ -247,13 +247,3 @@ class Profile:
 def until(at_s: float, before: float, after: float) -> Course:
     """One value until a moment, another from then on."""
     return steps((0.0, before), (at_s, after))
-
-
-def dumps(profile: Profile) -> str:
-    """A profile as JSON."""
-    return TypeAdapter(Profile).dump_json(profile).decode()
-
-
-def loads(text: str) -> Profile:
-    """The profile of ``dumps``; raises ``ValueError`` on anything else."""
-    return TypeAdapter(Profile).validate_json(text)

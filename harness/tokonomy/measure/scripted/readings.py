@@ -1,6 +1,7 @@
-"""Functions of the scripted library that read a device into a structure, in Python.
+"""What the scripted library reads of a device into a structure, in Python.
 
-Arguments are those of NVML's own functions of the same name; each returns NVML's code.
+Arguments are those of NVML's own functions, with the device in the place of its handle; each
+returns NVML's code.
 """
 
 from __future__ import annotations
@@ -8,36 +9,28 @@ from __future__ import annotations
 from typing import Any
 
 from tokonomy.measure.scripted import names
-from tokonomy.measure.scripted.arguments import address, number, put, target
+from tokonomy.measure.scripted.arguments import number, put, target
 from tokonomy.measure.scripted.course import whole
 from tokonomy.measure.scripted.meter import counter_mj, power_mw
-from tokonomy.measure.scripted.player import Player, answer, enter
+from tokonomy.measure.scripted.player import Player, answer
 from tokonomy.measure.scripted.profile import Field
 from tokonomy.measure.scripted.script import Device
 
 MEMORY_V2, TEMPERATURE_V1 = 0x02000028, 0x0100000C
 
 
-def memory(player: Player, handle: Any, info: Any) -> int:
+def memory(player: Player, device: Device, info: Any) -> int:
     """Bytes: all, free, used (here with those that the driver reserves)."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetMemoryInfo", one)
-    if code or one is None:
-        return code
-    total, reserved, used = _memory(player, one)
+    total, reserved, used = _memory(player, device)
     put(target(info), total=total, free=total - reserved - used, used=reserved + used)
     return names.SUCCESS
 
 
-def memory_v2(player: Player, handle: Any, info: Any) -> int:
+def memory_v2(player: Player, device: Device, info: Any) -> int:
     """Bytes: all, reserved, free, used."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetMemoryInfo_v2", one)
-    if code or one is None:
-        return code
     if target(info).version != MEMORY_V2:
         return names.ARGUMENT_VERSION_MISMATCH
-    total, reserved, used = _memory(player, one)
+    total, reserved, used = _memory(player, device)
     free = total - reserved - used
     put(target(info), total=total, reserved=reserved, free=free, used=used)
     return names.SUCCESS
@@ -48,80 +41,59 @@ def _memory(player: Player, device: Device) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def utilization(player: Player, handle: Any, rates: Any) -> int:
+def utilization(player: Player, device: Device, rates: Any) -> int:
     """Per cent of time that kernels ran, that memory was read or written."""
-    one = player.device(address(handle))
-    name = "nvmlDeviceGetUtilizationRates"
-    code = enter(player, name, one)
-    if code or one is None:
-        return code
-    gpu, used = (answer(player, one, name, 0, slot) for slot in (0, 1))
+    table = "nvmlDeviceGetUtilizationRates"
+    gpu, used = (answer(player, device, table, 0, slot) for slot in (0, 1))
     if gpu is None or used is None:
         return names.NOT_SUPPORTED
     put(target(rates), gpu=gpu, memory=used)
     return names.SUCCESS
 
 
-def temperature(player: Player, handle: Any, info: Any) -> int:
+def temperature(player: Player, device: Device, info: Any) -> int:
     """Degrees Celsius of a sensor, in the form with a version."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetTemperatureV", one)
-    if code or one is None:
-        return code
     if target(info).version != TEMPERATURE_V1:
         return names.ARGUMENT_VERSION_MISMATCH
     sensor = number(target(info).sensorType)
-    found = answer(player, one, "nvmlDeviceGetTemperature", sensor, 0)
+    found = answer(player, device, "nvmlDeviceGetTemperature", sensor, 0)
     if found is None:
         return names.NOT_SUPPORTED
     target(info).temperature = found
     return names.SUCCESS
 
 
-def violation(player: Player, handle: Any, policy: Any, times: Any) -> int:
+def violation(player: Player, device: Device, policy: Any, times: Any) -> int:
     """Reference time in microseconds, time spent in violation of a policy in nanoseconds."""
-    one = player.device(address(handle))
-    name = "nvmlDeviceGetViolationStatus"
-    code = enter(player, name, one)
-    if code or one is None:
-        return code
-    found = answer(player, one, name, number(policy), 0)
+    found = answer(player, device, "nvmlDeviceGetViolationStatus", number(policy), 0)
     if found is None:
         return names.NOT_SUPPORTED
     put(target(times), referenceTime=player.clock.now() // 1000, violationTime=found)
     return names.SUCCESS
 
 
-def power(player: Player, handle: Any, milliwatts: Any) -> int:
+def power(player: Player, device: Device, milliwatts: Any) -> int:
     """Power of the board as the driver averages it."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetPowerUsage", one)
-    if code or one is None or one.meter is None:
-        return code or names.NOT_SUPPORTED
-    target(milliwatts).value = power_mw(one.meter, player.now(), one.meter.usage_ns)
+    if device.meter is None:
+        return names.NOT_SUPPORTED
+    target(milliwatts).value = power_mw(device.meter, player.now(), device.meter.usage_ns)
     return names.SUCCESS
 
 
-def energy(player: Player, handle: Any, millijoules: Any) -> int:
+def energy(player: Player, device: Device, millijoules: Any) -> int:
     """Energy of the board."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetTotalEnergyConsumption", one)
-    if code or one is None or one.meter is None or not one.counts:
-        return code or names.NOT_SUPPORTED
-    target(millijoules).value = counter_mj(one.meter, player.now())
+    if device.meter is None or not device.counts:
+        return names.NOT_SUPPORTED
+    target(millijoules).value = counter_mj(device.meter, player.now())
     return names.SUCCESS
 
 
-def field_values(player: Player, handle: Any, count: Any, values: Any) -> int:
+def field_values(player: Player, device: Device, count: Any, values: Any) -> int:
     """Several values by number; each has a code of its own."""
-    one = player.device(address(handle))
-    code = enter(player, "nvmlDeviceGetFieldValues", one)
-    if code or one is None:
-        return code
     for index in range(number(count)):
         entry = target(values)[index]
         entry.timestamp, entry.latencyUsec = player.clock.now() // 1000, 0
-        entry.nvmlReturn = _fill(player, one, entry)
+        entry.nvmlReturn = _fill(player, device, entry)
     return names.SUCCESS
 
 

@@ -143,13 +143,15 @@ def _limits(gpu: Gpu) -> dict[Key, Course]:
 
 def _clocks(gpu: Gpu) -> dict[Key, Course]:
     table: dict[Key, Course] = {}
-    rows = [(0, gpu.sm_mhz, gpu.max_sm_mhz), (1, gpu.sm_mhz, gpu.max_sm_mhz)]
-    for kind, now, top in (*rows, (2, gpu.memory_mhz, gpu.max_memory_mhz)):
+    top_sm, top_memory = flat(gpu.max_sm_mhz), flat(gpu.max_memory_mhz)
+    multiprocessors = (gpu.sm_mhz, gpu.asked_sm_mhz or top_sm, top_sm)
+    memory = (gpu.memory_mhz, top_memory, top_memory)
+    for kind, (now, asked, top) in enumerate((multiprocessors, multiprocessors, memory)):
         table |= _table("nvmlDeviceGetClockInfo", now, inputs=kind)
-        table |= _table("nvmlDeviceGetMaxClockInfo", flat(top), inputs=kind)
-        table |= _table("nvmlDeviceGetApplicationsClock", flat(top), inputs=kind)
-        table |= _table("nvmlDeviceGetDefaultApplicationsClock", flat(top), inputs=kind)
-        for which, course in enumerate((now, flat(top), flat(top), flat(top))):
+        table |= _table("nvmlDeviceGetMaxClockInfo", top, inputs=kind)
+        table |= _table("nvmlDeviceGetApplicationsClock", asked, inputs=kind)
+        table |= _table("nvmlDeviceGetDefaultApplicationsClock", top, inputs=kind)
+        for which, course in enumerate((now, asked, top, top)):
             table |= _table("nvmlDeviceGetClock", course, inputs=kind * 16 + which)
     return table
 

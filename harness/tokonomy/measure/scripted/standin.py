@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from tokonomy.measure.scripted import names
-from tokonomy.measure.scripted.answers import OWN
+from tokonomy.measure.scripted.answers import OF_DEVICE, OWN
 from tokonomy.measure.scripted.arguments import address, number, put, target, write
 from tokonomy.measure.scripted.player import Player, answer, enter, pid, running
+from tokonomy.measure.scripted.script import Device
 
 Function = Callable[..., Any]
 
@@ -30,22 +31,34 @@ class Standin:
 
 def _function(player: Player, name: str) -> Function:
     """The function of a name; a ``partial``, since ``pynvml`` sets attributes of it."""
-    if name in names.SCALARS:
-        return partial(_scalar, player, name)
-    if name in names.TEXTS:
-        return partial(_text, player, name)
     if name in names.SYSTEM_TEXTS:
         return partial(_system, player, name)
+    if name in OWN:
+        return partial(OWN[name], player)
+    return partial(_ask, player, name, _of_device(name))
+
+
+def _of_device(name: str) -> Function:
+    if name in names.SCALARS:
+        return partial(_scalar, name)
+    if name in names.TEXTS:
+        return partial(_text, name)
     if name in names.PROCESSES:
-        return partial(_processes, player, name)
-    return partial(OWN[name], player)
+        return partial(_processes, name)
+    return OF_DEVICE[name]
 
 
-def _scalar(player: Player, name: str, handle: Any, *arguments: Any) -> int:
+def _ask(player: Player, name: str, function: Function, handle: Any, *arguments: Any) -> int:
+    """What a function says of the device behind a handle, where no error comes before."""
     device = player.device(address(handle))
     code = enter(player, name, device)
     if code or device is None:
         return code
+    said: int = function(player, device, *arguments)
+    return said
+
+
+def _scalar(name: str, player: Player, device: Device, *arguments: Any) -> int:
     outputs = arguments[len(arguments) - names.SCALARS[name] :]
     inputs = 0
     for argument in arguments[: len(arguments) - len(outputs)]:
@@ -58,11 +71,7 @@ def _scalar(player: Player, name: str, handle: Any, *arguments: Any) -> int:
     return names.SUCCESS
 
 
-def _text(player: Player, name: str, handle: Any, buffer: Any, length: Any) -> int:
-    device = player.device(address(handle))
-    code = enter(player, name, device)
-    if code or device is None:
-        return code
+def _text(name: str, player: Player, device: Device, buffer: Any, length: Any) -> int:
     text = device.texts.get(name)
     return names.NOT_SUPPORTED if text is None else write(buffer, number(length), text)
 
@@ -74,11 +83,7 @@ def _system(player: Player, name: str, buffer: Any, length: Any) -> int:
     return enter(player, name, None, needs=False) or write(buffer, number(length), text)
 
 
-def _processes(player: Player, name: str, handle: Any, count: Any, array: Any) -> int:
-    device = player.device(address(handle))
-    code = enter(player, name, device)
-    if code or device is None:
-        return code
+def _processes(name: str, player: Player, device: Device, count: Any, array: Any) -> int:
     found = running(player, device, names.PROCESSES[name])
     room = target(count).value
     target(count).value = len(found)
