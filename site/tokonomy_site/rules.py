@@ -36,6 +36,11 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "method-reference-reference-method "
             "or the mirror image, drawn at random. A block holds two pairs; whatever going first "
             "costs cancels inside it, and drift of the machine cancels between neighbours.",
+            "Each arm has an instance of the model of its own. An instance that lies in gaps which "
+            "earlier work left in the processor's memory can be slower by some tenths of a per "
+            "cent, so both are loaded while the gaps are held, where the C library gives account "
+            "of them (the record says whether it did). What a method adds of its own lies where "
+            "it falls.",
             "The latency ratio is the median over blocks of the ratio of the two arms; the "
             "speed-up "
             "is its inverse. The interval comes from how many blocks lie on either side, which "

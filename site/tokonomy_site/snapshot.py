@@ -11,6 +11,7 @@ from tokonomy.catalog.cards import MethodCard, ModelCard, TaskCard
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.epochs import Device
 from tokonomy.store.metrics import Metric
+from tokonomy.store.rows import IDENTITY
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
@@ -88,12 +89,11 @@ class Run:
     @property
     def identity(self) -> tuple[Any, ...]:
         """What stays the same when the same cell is run again, with changed code or not."""
-        return (
-            self.family, self.method, json.dumps(self.params, sort_keys=True), self.seed,
-            self.task_ref, self.split, self.data_hash, self.model_ref, self.weights_hash,
-            self.device, self.device_class, self.precision, self.scenario, self.batch_size,
-            self.mode, self.threads, self.protocol, self.role,
-        )  # fmt: skip
+        values = (getattr(self, name) for name in IDENTITY)
+        return tuple(
+            json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+            for value in values
+        )
 
     @property
     def order(self) -> tuple[str, str]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import platform
-import sys
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 import pytest
 
-from tokonomy.measure.heap import unbroken
+from tokonomy.measure.heap import accounted, unbroken
 
 SIZE = 1000
 MANY = 2000
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or platform.libc_ver()[0] != "glibc",
-    reason="only the GNU C library keeps an account of its heap",
+    not accounted(), reason="the C library gives no account of its heap: no mallinfo2"
 )
 
 

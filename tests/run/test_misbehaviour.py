@@ -140,7 +140,7 @@ def test_a_device_that_is_no_longer_what_was_planned_on_is_refused(
     job = tiny.job(act="good")
     record = run(altered(job, device_class="cpu: another x64"), supervisor)
     check(record)
-    assert (record.status, record.reason) == ("invalid", "limits-changed"), record.log
+    assert (record.status, record.reason) == ("invalid", "device-changed"), record.log
     assert record.detail == f"planned on cpu: another x64, now {job.cell.device_class}"
     assert record.machine.hardware["cpus"]
     assert record.machine.after["busy_s"]

@@ -10,7 +10,6 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner
-from pydantic import ValidationError
 
 from records import (
     TASKS,
@@ -162,23 +161,16 @@ def test_a_long_trace_keeps_its_peaks() -> None:
 
 
 @pytest.mark.parametrize(
-    "at_ms", [[], [5.0], [0.0, 0.0, 0.0], [7.0, 7.0], [3.0, 1.0], [0.0, 5e-324]]
+    "at_ms", [[], [5.0], [0.0, 0.0, 0.0], [7.0, 7.0], [3.0, 1.0], [0.0, 5e-324], [0.0, 1e17, 9.0]]
 )
 def test_a_trace_whose_times_do_not_advance_is_not_drawn(at_ms: list[float]) -> None:
     watts = [1.0] * len(at_ms)
-    trace = Trace.model_construct(source="x", samples=3, at_ms=at_ms, low_w=watts, high_w=watts)
+    trace = Trace(source="x", samples=3, at_ms=at_ms, low_w=watts, high_w=watts)
     assert power(trace) is None
 
 
-@pytest.mark.parametrize("at_ms", [[0.0, 0.0], [1.0, 0.5]])
-def test_a_record_s_trace_rises(at_ms: list[float]) -> None:
-    fields = {"source": "x", "samples": 2, "at_ms": at_ms, "low_w": [1.0] * 2, "high_w": [1.0] * 2}
-    with pytest.raises(ValidationError, match="at_ms rises"):
-        Trace.model_validate(fields)
-
-
 def test_a_hostile_trace_does_not_keep_the_site_from_being_built(tmp_path: Path) -> None:
-    trace = {"source": "x", "samples": 2, "at_ms": [0.0, 5e-324], "low_w": [0.0, 0.0],
+    trace = {"source": "x", "samples": 2, "at_ms": [9.0, 0.0], "low_w": [0.0, 0.0],
              "high_w": [0.0, 0.0]}  # fmt: skip
     text = page([make_gpu_record(energy=make_energy(trace=trace))], "run/*.html", tmp_path)
     assert "windows of continuous" in text

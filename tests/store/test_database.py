@@ -230,8 +230,8 @@ def test_views_read_in_any_browser(place: Path) -> None:
         memory = run.metrics["peak_memory_bytes"].value
         assert row["peak_memory_mib"] == (None if memory is None else memory / 2**20)
     flags = {
-        row["run_id"]: row["newest_of_cell"]
-        for row in connection.execute("SELECT run_id, newest_of_cell FROM runs")
+        row["run_id"]: row["newest"]
+        for row in connection.execute("SELECT run_id, newest FROM runs")
     }
     assert flags == {run.run_id: int(run.run_id in rows) for run in everything}
     connection.close()

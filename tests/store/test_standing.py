@@ -10,6 +10,8 @@ from records import make_energy, make_gpu_record, make_record
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.cell import EnergyPlan, Measuring
 from tokonomy.store.derive import derive
+from tokonomy.store.migrations.versions import r0004_standing
+from tokonomy.store.rows import IDENTITY
 from tokonomy.store.standing import flags, role
 
 USUAL = EnergyPlan()
@@ -96,3 +98,8 @@ def test_its_own_flags_come_first_and_once() -> None:
     found = told(flags=own, pairs=SHORT, cell={"measuring": {"energy": {"window_s": 1.0}}})
     assert found == ("unconverged", "graph-breaks", "any code", "short-windows")
     assert {"unconverged", "short-windows"} <= set(REASONS)
+
+
+def test_the_view_counts_as_newest_what_the_store_does() -> None:
+    listed = (*r0004_standing.IDENTITY.replace(",", "").split(), "role")
+    assert listed == IDENTITY

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tokonomy.errors import BadDevice, TelemetryError
+from tokonomy.errors import BadDevice, DeviceLost, TelemetryError
 from tokonomy.measure import environment, gpu_facts, nvml, occupancy, probe, resolve
 from tokonomy.measure.clock import Clock, MonotonicClock
 from tokonomy.measure.cpu import CpuTelemetry
@@ -50,6 +50,8 @@ def device_class(device: str) -> str:
         with nvml.library():
             gpu = target(at, _told(properties)).gpu
             apart = gpu_facts.apart(nvml.ask("nvmlDeviceGetHandleByUUID", gpu.uuid))
+    except DeviceLost:
+        raise
     except (BadDevice, TelemetryError):
         apart = ", power limit unknown"
     return f"cuda: {nvml.clean(str(properties.name))}{apart}"

@@ -105,8 +105,9 @@ _CAUSES = {  # what spoils a measurement, and the reason of a run that cannot be
     "ecc-error": "The device's memory had an error that could not be corrected.",
     "xid-error": "The driver reported a critical error of the device (Xid).",
     "affinity-changed": "The processors that this process may use were changed.",
-    "limits-changed": "A limit of clocks or power was changed while something was measured, "
-    "or since the run was planned.",
+    "limits-changed": "A limit of clocks or power was changed while something was measured.",
+    "device-changed": "The device is no longer of the class under which the run was planned: "
+    "another limit, another clock or another number of processors.",
 }
 _FLAGS = {
     "answers-flipped": "Some answers differ between the timed and the quality pass, within bounds.",

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from tokonomy.measure import heap
+
 Setting = TypeVar("Setting")
 
 
@@ -77,13 +79,14 @@ def computing() -> dict[str, object]:
 
 
 def software(device: str) -> dict[str, str | None]:
-    """Versions and settings of what computes on a GPU; empty on a processor."""
+    """How models were placed in memory; on a GPU versions and settings of what computes, too."""
+    placed = {"heap gaps": "held while models are loaded" if heap.accounted() else None}
     if not device.startswith("cuda"):
-        return {}
+        return placed
     library: Any = torch.backends.cudnn
     cudnn = library.version()
     shortcuts = [name for name, on in arithmetic().items() if on is not False]
-    return {
+    return placed | {
         "cuda": torch.version.cuda,
         "cudnn": None if cudnn is None else str(cudnn),
         "shortcuts": ", ".join(shortcuts) or "none",

@@ -95,7 +95,7 @@ def _as_planned(cell: Cell) -> None:
     now = device_class(cell.device)
     if now != cell.device_class:
         detail = f"planned on {cell.device_class}, now {now}"
-        raise Ended("invalid", "limits-changed", detail)
+        raise Ended("invalid", "device-changed", detail)
 
 
 def _exclusive(telemetry: Telemetry) -> list[Flag]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.paired import binary, gap, holm, mcnemar
-from tokonomy.store.derive import tokens_kept
+from tokonomy.store.derive import tokens_kept, withheld
 from tokonomy.store.observed import Quality, Work
 from tokonomy.store.record import Record
 
@@ -116,9 +116,9 @@ class Verdict:
 
 
 def arm(record: Record) -> Arm | None:
-    """What a verdict needs of a run; None unless it is ok."""
+    """What a verdict needs of a run; None where it has no figures."""
     quality, cell = record.quality, record.cell
-    if record.status != "ok" or not isinstance(quality, Quality):
+    if withheld(record) or not isinstance(quality, Quality):
         return None
     scores = quality.scores["method"]
     return Arm(
@@ -150,8 +150,8 @@ def verdicts(
     """Verdicts by run id and baseline; a baseline's own runs have none against it.
 
     Args:
-        arms: ``arm`` of one record per cell, such as ``Store.latest_records()`` gives; None is
-            left out.
+        arms: ``arm`` of each result's newest record, ``Store.latest_records(role="result")``;
+            None is left out.
         baselines: Methods to compare with.
     """
     present = [each for each in arms if each is not None]

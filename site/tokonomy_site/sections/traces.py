@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tokonomy.store.observed import Timing, Trace
 from tokonomy_site import words
@@ -83,10 +84,14 @@ def _dots(values: Sequence[float], x: Scale, y: Scale) -> str:
 
 
 def power(trace: Trace) -> Drawn | None:
-    """Watts over time as a band from the lowest to the highest sample; None where too short."""
+    """Watts over time as a band from the lowest to the highest sample.
+
+    None where the trace is too short or its times do not rise.
+    """
     bins = merged(trace)
     times = [at / 1e3 for at, _, _ in bins]
-    if not times or times[-1] - times[0] < SHORTEST_S:
+    rising = all(earlier < later for earlier, later in pairwise(times))
+    if not rising or not times or times[-1] - times[0] < SHORTEST_S:
         return None
     low, high = min(b[1] for b in bins), max(b[2] for b in bins)
     x = scale([0.0, times[-1]], start=52, end=WIDTH - 10, form=significant, bounds=(0, times[-1]))

@@ -55,7 +55,7 @@ RUNS = """CREATE VIEW runs AS SELECT
   run.method, run.params, run.task, run.split, run.model, run.embedded, run.device,
   run.device_class, run.precision, run.scenario, run.batch_size, run.mode, run.threads, run.seed,
   run.harness_version, run.harness_commit, run.protocol, run.cell_key, run.run_id,
-  CASE WHEN run.place = 1 THEN 1 ELSE 0 END AS newest_of_cell
+  CASE WHEN run.place = 1 THEN 1 ELSE 0 END AS newest
 """
 
 
