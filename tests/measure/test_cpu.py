@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,7 +214,8 @@ def test_others_work_and_stolen_time_leave_exclusivity_unverified(root: Path, pl
     seen = machine.open(root).exclusivity()
     assert not seen.proven
     assert seen.foreign is None
-    assert seen.detail == "others kept 1.00 of 2 processors busy"
+    assert seen.detail is not None  # what the test itself keeps busy is not others'
+    assert re.fullmatch(r"others kept (0\.9|1\.0)\d of 2 processors busy", seen.detail)
 
 
 @pytest.mark.parametrize("place", [0, 3, 4])
