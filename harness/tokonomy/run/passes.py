@@ -177,8 +177,8 @@ def seconds(predict: Predict, batch: object) -> list[float]:
 def check_fresh(predict: Predict, batches: Batches) -> list[Flag]:
     """Compare inputs met before with fresh ones; raise if those run much faster: answers are kept.
 
-    Three calls in four must be slower by a ratio: a lookup is, noise is not. Nothing but what the
-    timed pass called is timed.
+    Three calls in four must be slower by a ratio than the slower of two beside them: a lookup is,
+    noise is not. Nothing but what the timed pass called is timed.
     """
     shapes = {shape(batch) for batch in batches.timed}  # another may have to be compiled first
     unmet = [batch for batch in batches.fresh if shape(batch) in shapes]
@@ -186,8 +186,9 @@ def check_fresh(predict: Predict, batches: Batches) -> list[Flag]:
         return [Flag(code="fresh-not-checked", detail=f"{len(unmet)} fresh inputs")]
     ratios = []
     for number, fresh in enumerate(unmet):
-        seen_s = _seconds(predict, batches.timed[number % len(batches.timed)])
-        ratios.append(_seconds(predict, fresh) / seen_s)
+        met = batches.timed[number % len(batches.timed)]
+        before, taken, after = (_seconds(predict, batch) for batch in (met, fresh, met))
+        ratios.append(taken / max(before, after))
     low = sorted(ratios)[len(ratios) // 4]
     detail = f"fresh inputs take {statistics.median(ratios):.1f} times as long"
     if low > FRESH_RATIO:
