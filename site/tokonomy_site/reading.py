@@ -21,7 +21,6 @@ from tokonomy.store.database import Store, open_store
 from tokonomy.store.engine import connect, file_of, on_disk
 from tokonomy.store.epochs import Sentinel, by_device, device, sentinel
 from tokonomy.store.exchange import import_files
-from tokonomy.store.observed import Energy
 from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.verdict import Arm, arm
@@ -134,7 +133,6 @@ class _Extra:
 
     device: str
     machine: str
-    boundary: str
     arm: Arm | None
     sentinel: Sentinel | None
 
@@ -143,7 +141,6 @@ def _extra(record: Record) -> _Extra:
     return _Extra(
         device=device_name(record.cell.device, record.machine.hardware, record.cell.device_class),
         machine=device(record).machine,
-        boundary=record.energy.boundary if isinstance(record.energy, Energy) else "",
         arm=arm(record),
         sentinel=sentinel(record),
     )
@@ -158,7 +155,6 @@ def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _run(stored: Stored, extra: _Extra) -> Run:
-    effect = stored.metrics.get("effect")
     return Run(
         id=stored.run_id,
         key=stored.cell_key,
@@ -191,8 +187,6 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         version=stored.harness_version,
         figures=stored.metrics,
         flags=stored.flags,
-        effect=(effect.text or "") if effect else "",
-        boundary=extra.boundary,
         role=stored.role,
         verdicts={},
     )

@@ -77,14 +77,22 @@ class Run:
     version: str
     figures: Mapping[str, Metric]
     flags: tuple[str, ...]
-    effect: str
-    boundary: str
     role: str
     verdicts: Mapping[str, Verdict]
 
     def figure(self, name: str) -> Metric:
         """A figure, or one that says it is not recorded."""
         return self.figures.get(name, NOTHING)
+
+    @property
+    def effect(self) -> str:
+        """What happened to tokens, as counted; empty where that is not known."""
+        return self.figure("effect").text or ""
+
+    @property
+    def boundary(self) -> str:
+        """What its joules are of; empty where it has none."""
+        return self.figure("energy_j").text or ""
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -7,11 +7,9 @@ blocks is exact by design; what is tested there is the stopping and the widening
 
 from __future__ import annotations
 
-import gc
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +30,7 @@ from tokonomy.calibrate.noise import (
 from tokonomy.calibrate.resampled import fitted, labelled
 from tokonomy.measure.arms import Predict
 from tokonomy.measure.clock import FakeClock
+from tokonomy.measure.collecting import spared
 from tokonomy.measure.latency import measure_pairs
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.latency import autocorrelated, block_ratios, ratio
@@ -93,17 +92,6 @@ class Session(NamedTuple):
 
 def _quiet(_: str) -> None:
     pass
-
-
-@contextmanager
-def _settled() -> Iterator[None]:
-    """Spare the collector, which ``measure_pairs`` calls first, all that is there already."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def simulated(
@@ -239,7 +227,7 @@ def findings(
 
 def under(setting: str, what: Asked, experiments: int, seed: Sequence[int]) -> list[Finding]:
     """Findings under one noise model."""
-    with _settled():
+    with spared():
         runs = {
             truth: repeated(what.model, truth, experiments, (*seed, number), **what.pace)
             for number, truth in enumerate((SAME, SLOWER, FASTER))

@@ -8,14 +8,12 @@ reason. What a window is worth is worked out in ``windows``.
 
 from __future__ import annotations
 
-import gc
 import itertools
 import random
 import statistics
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -23,6 +21,7 @@ from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import windows
 from tokonomy.measure.arms import Predict, Seen
 from tokonomy.measure.clock import Clock
+from tokonomy.measure.collecting import spared
 from tokonomy.measure.inputs import kept
 from tokonomy.measure.protocol import (
     LEAD_S,
@@ -95,21 +94,6 @@ def orders(rng: random.Random, trials: int) -> Iterator[Arm]:
 
 
 _EITHER: tuple[tuple[Arm, Arm], ...] = (("method", "reference"), ("reference", "method"))
-
-
-@contextmanager
-def _collected() -> Iterator[None]:
-    """Leave the garbage collector nothing to look at but what is made from here on.
-
-    So it costs a window next to nothing, as it costs a timed call nothing; without it a method
-    whose calls leave cycles behind would use up the memory in a window.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 class _Worked(NamedTuple):
@@ -285,7 +269,7 @@ class _Pass:
         look_ns = self.rng.randrange(long.search_ns)
         warm = self.telemetry.temperature_c()
         self.clock.sync()
-        with _collected(), self.sampler(long.search_ns, since_ns=_NEVER) as sampler:
+        with spared(), self.sampler(long.search_ns, since_ns=_NEVER) as sampler:
             work = self.work(arm, sampler, long.late_ns, self.lead_ns, look_ns)
         hot = self.telemetry.temperature_c()
         self.seen(arm, work.at, work.output)
