@@ -39,8 +39,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "Each arm has an instance of the model of its own. An instance that lies in gaps which "
             "earlier work left in the processor's memory can be slower by some tenths of a per "
             "cent, so both are loaded while the gaps are held, where the C library gives account "
-            "of them (the record says whether it did). What a method adds of its own lies where "
-            "it falls.",
+            "of them (the record's software says so; older records do not). What a method adds of "
+            "its own lies where it falls.",
             "The latency ratio is the median over blocks of the ratio of the two arms; the "
             "speed-up "
             "is its inverse. The interval comes from how many blocks lie on either side, which "

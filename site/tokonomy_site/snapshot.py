@@ -42,7 +42,6 @@ class Run:
         figures: By name; of a run that is not ok every one is missing, whatever its record holds.
         flags: Codes of what a reader must know.
         machine: Tells its device from others of that class; see ``store.epochs``.
-        boundary: What its joules are of; empty without energy.
         role: What it is for; see ``standing``.
     """
 

@@ -1,6 +1,7 @@
 """The workflow end to end on a checkpoint and images on disk: run, resume, show, compare, move."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -84,7 +85,10 @@ def test_the_same_command_makes_nothing_again(folder: Path) -> None:
 def test_fresh_runs_again_what_is_asked_for(folder: Path) -> None:
     words = ("run", "--suite", "small.toml", "--json", "--fresh", "--only",
              "method=tome,model=vit,scenario=stream")  # fmt: skip
-    assert json.loads(tokonomy(folder, *words).stdout)["made"] == 1
+    done = tokonomy(folder, *words)
+    assert json.loads(done.stdout)["made"] == 1
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("1/1 "))
+    assert re.fullmatch(r"1/1 tome .* imagefolder:images stream: ok; [0-9.]+ min left", line)
     everything = json.loads(tokonomy(folder, "results", "show", "--all", "--json").stdout)
     newest = json.loads(tokonomy(folder, "results", "show", "--json").stdout)
     assert (len(everything), len(newest)) == (13, 12)
@@ -141,7 +145,9 @@ def test_a_failed_run_exits_with_1_and_stays_until_asked_for(folder: Path, tmp_p
     (folder / "tight.toml").write_text(suite)
     words = ("run", "--suite", "tight.toml", "--db", str(tmp_path / "t.sqlite"), "--json",
              "--only", "method=tome")  # fmt: skip
-    assert json.loads(tokonomy(folder, *words, code=1).stdout)["failed"] == 1
+    done = tokonomy(folder, *words, code=1)
+    assert json.loads(done.stdout)["failed"] == 1
+    assert "  1 x oom: memory-limit: " in done.stderr
     assert json.loads(tokonomy(folder, *words).stdout)["made"] == 0
     assert json.loads(tokonomy(folder, *words, "--retry-failed", code=1).stdout)["made"] == 1
     shown = tokonomy(folder, "results", "show", "--db", str(tmp_path / "t.sqlite")).stdout

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from records import make_gpu_record, make_record
 from tokonomy.cli.results import results
+from tokonomy.measure.reasons import REASONS
 from tokonomy.store.database import open_store
 
 
@@ -102,6 +103,10 @@ def test_what_a_reader_must_know_is_in_the_table_and_in_json(tmp_path: Path) -> 
         store.add(record)
     (line,) = shown(tmp_path / "store.sqlite")
     assert line.split("  ")[-1].strip() == "ok, unconverged, short-windows"
+    outcome = CliRunner().invoke(results, ["show", "--db", str(tmp_path / "store.sqlite")])
+    assert outcome.stderr.splitlines() == [
+        f"{code} (1): {REASONS[code]}" for code in ("short-windows", "unconverged")
+    ]
     outcome = CliRunner().invoke(
         results, ["show", "--db", str(tmp_path / "store.sqlite"), "--json"]
     )

@@ -13,13 +13,14 @@ from typing import Any, Self
 
 import pytest
 
-from tokonomy.calibrate.energy_trials import POWERS, Power
+from tokonomy.calibrate.energy_trials import POWERS, energy_uj
 from tokonomy.errors import DeviceLost, TelemetryError
 from tokonomy.measure import sampling, windows
 from tokonomy.measure.clock import MonotonicClock
 from tokonomy.measure.crosscheck import disagreement, flags
 from tokonomy.measure.energy import measure_energy, orders
 from tokonomy.measure.sampling import Pace, Sampler, Search, probe
+from tokonomy.measure.scripted import Course, flat
 from tokonomy.measure.telemetry import Exclusivity
 from tokonomy.measure.trace import Bins
 from tokonomy.store.cell import EnergyPlan
@@ -28,7 +29,7 @@ from tokonomy.store.observed import Energy, Flag, Pair, Timing, Trial
 
 MS = 1_000_000
 TICK_NS = 5 * MS
-STEADY = Power(((0.0, 200.0), (1.0, 200.0)))
+STEADY = flat(200)
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class PowerCounter:
         shown_w: What the power field tells; None for no such field, otherwise a factor.
     """
 
-    power: Power = STEADY
+    power: Course = STEADY
     faults: list[Exception | None] = field(default_factory=list)
     shown_w: float | None = 1.0
     still: tuple[int, int] = (0, 0)
@@ -61,14 +62,14 @@ class PowerCounter:
         fault = self.faults.pop(0) if self.faults else None
         if fault is not None:
             raise fault
-        joules = self.power.energy_uj(self.tick(time.perf_counter_ns()))
+        joules = energy_uj(self.power, self.tick(time.perf_counter_ns()))
         return int(joules // self.quantum_uj) * self.quantum_uj
 
     def power_w(self) -> float | None:
         if self.shown_w is None:
             return None
         now = time.perf_counter_ns()
-        joules = self.power.energy_uj(now) - self.power.energy_uj(now - MS)
+        joules = energy_uj(self.power, now) - energy_uj(self.power, now - MS)
         return self.shown_w * joules / 1e3
 
 
@@ -229,7 +230,7 @@ def test_truth_is_within_the_bound_in_real_time(name: str) -> None:
     found = windows.measure(search.ticks, edges, counter.quantum_uj)
     begun, ended = (_true_tick(counter, each) for each in (found.first, found.last))
     calls = windows.count(edges, ended) - windows.count(edges, begun)
-    true_uj = (counter.power.energy_uj(ended) - counter.power.energy_uj(begun)) / calls
+    true_uj = (energy_uj(counter.power, ended) - energy_uj(counter.power, begun)) / calls
     assert abs(true_uj / (found.energy_uj / found.calls) - 1) <= found.bound
     assert found.ticks >= 20
 
@@ -237,7 +238,7 @@ def test_truth_is_within_the_bound_in_real_time(name: str) -> None:
 def _true_tick(counter: PowerCounter, seen: windows.Tick) -> int:
     """The moment the register took the value that was read."""
     at = counter.tick(seen.low_ns)
-    while counter.power.energy_uj(at) // 1000 * 1000 != seen.energy_uj:
+    while energy_uj(counter.power, at) // 1000 * 1000 != seen.energy_uj:
         at += counter.tick_ns
         assert at <= seen.high_ns
     return at
@@ -255,13 +256,23 @@ def test_arms_take_turns_in_drawn_order() -> None:
 
 def test_a_reset_spoils_one_window_which_is_made_again() -> None:
     counter = PowerCounter()
-    passing: list[Exception | None] = [None] * 200
-    counter.faults = [*passing, TelemetryError("counter-reset", "it went back")]
-    telemetry = MadeUp(counter)
+    fault = TelemetryError("counter-reset", "it went back")
+    telemetry = MadeUp(counter, script=_at_the_first_window(counter, fault))
     found = measured(telemetry)
     assert [flag.code for flag in found.spoiled] == ["counter-reset"]
     assert len(found.trials) == 10
     assert telemetry.counters == 2
+
+
+def _at_the_first_window(counter: PowerCounter, fault: Exception) -> Callable[[int], list[Flag]]:
+    """Have a reading fail some way into the first window."""
+
+    def script(look: int) -> list[Flag]:
+        if look == 3:  # the first window is next
+            counter.faults = [None, None, None, fault]
+        return []
+
+    return script
 
 
 def test_a_counter_that_keeps_going_back_gives_nothing() -> None:
@@ -307,9 +318,10 @@ def test_a_disturbed_idle_is_missing_and_the_rest_stands() -> None:
 
 def test_a_lost_device_ends_the_pass() -> None:
     counter = PowerCounter()
-    counter.faults = [*[None] * 150, DeviceLost("device-lost", "fell off the bus")]
+    fault = DeviceLost("device-lost", "fell off the bus")
     with pytest.raises(DeviceLost):
-        run(MadeUp(counter))
+        run(MadeUp(counter, script=_at_the_first_window(counter, fault)))
+    assert counter.faults == []
 
 
 def test_what_an_arm_raises_comes_out() -> None:
@@ -441,7 +453,7 @@ def test_without_a_counter_its_reason_is_the_answer() -> None:
 
 
 def test_a_counter_that_stands_still_gives_nothing() -> None:
-    found = run(MadeUp(PowerCounter(Power(((0.0, 0.0), (1.0, 0.0))))))
+    found = run(MadeUp(PowerCounter(flat(0))))
     assert isinstance(found, Missing)
     assert found.reason == "too-few-ticks"
 
@@ -461,7 +473,7 @@ def test_it_runs_warm_until_the_temperature_stands() -> None:
 
 
 def test_a_probe_finds_tick_and_cost() -> None:
-    pace = probe(PowerCounter(tick_ns=20 * MS))
+    pace = probe(PowerCounter(tick_ns=20 * MS), time.perf_counter_ns)
     assert pace.tick_ns == pytest.approx(20 * MS, rel=0.2)
     assert 0 < pace.read_ns < MS
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
 import pytest
 
 from tokonomy.measure.heap import accounted
+from tokonomy.measure.settings import software
 
 SIZE = 1000
 MANY = 2000
 
+_NAME, _VERSION = platform.libc_ver()
 pytestmark = pytest.mark.skipif(
-    not accounted(), reason="the C library gives no account of its heap: no mallinfo2"
+    _NAME != "glibc" or tuple(map(int, _VERSION.split("."))) < (2, 33),
+    reason="only the GNU C library from 2.33 on gives account of its heap",
 )
 
 
@@ -34,6 +38,11 @@ with unbroken() if sys.argv[1] == "held" else nullcontext():
 after = {{library.malloc({SIZE}) for _ in range({MANY // 2})}}
 print(len(inside & gaps), len(after & gaps))
 """
+
+
+def test_a_record_says_that_gaps_were_held() -> None:
+    assert accounted()
+    assert software("cpu") == {"heap gaps": "held while models are loaded"}
 
 
 def looked(how: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -12,15 +13,16 @@ from tokonomy.calibrate import energy_trials
 from tokonomy.calibrate.energy_trials import (
     POWERS,
     SHAPES,
-    Power,
     Setting,
     alike,
+    energy_uj,
     experiment,
     trials,
 )
 from tokonomy.errors import TelemetryError
 from tokonomy.measure.protocol import LEAST_CALLS, LEAST_TICKS, WINDOW_LATE
 from tokonomy.measure.sampling import Pace, Search, lengths
+from tokonomy.measure.scripted import flat, ramps
 from tokonomy.measure.trace import Bins
 from tokonomy.measure.windows import Reading, Tick, count, integral_uj, measure, tick
 
@@ -134,8 +136,7 @@ def test_a_window_waits_for_ticks_that_are_seen_seldom() -> None:
 @pytest.mark.parametrize("min_ticks", [LEAST_TICKS, 50])
 def test_simulated_windows_are_as_long_as_those_of_a_device(min_ticks: int) -> None:
     setting = Setting(0.1, 1e-5, 0.01, 0.0, 0.3, 1, min_ticks)
-    power = Power(((0.0, 100.0), (1.0, 100.0)))
-    found, _ = energy_trials._Bench(setting).run(power.energy_uj)
+    found, _ = energy_trials._Bench(setting).run(partial(energy_uj, flat(100)))
     assert found.span_ns >= min_ticks * 100 * MS
 
 
@@ -165,7 +166,7 @@ def test_truth_is_within_the_bound_under_any_power(
         knots += [(at, low), (at + length, high)]
         at += length
     setting = Setting(tick_s, read_s, call_s, jitter, 0.3, seed, LEAST_TICKS)
-    found = experiment(Power(tuple(knots)), setting)
+    found = experiment(ramps(*knots, repeat_s=at), setting)
     assert found.used <= 1 + 1e-9
 
 
@@ -174,20 +175,6 @@ def test_the_experiment_can_fail() -> None:
     used = [outcome.used for _, outcome in trials(repeats=3, seed=5)]
     assert max(used) > 0.2
     assert min(used) < 0.05
-
-
-@pytest.mark.parametrize("power", POWERS.values(), ids=POWERS)
-def test_the_integral_of_power_is_exact(power: Power) -> None:
-    """Against a fine sum; 3.7 s is no whole number of periods."""
-    steps = 200_000
-    width = 3.7 / steps
-    total = 0.0
-    for step in range(steps):
-        at = (step + 0.5) * width % power.knots[-1][0]
-        pieces = zip(power.knots, power.knots[1:], strict=False)
-        (begun, low), (ended, high) = next(p for p in pieces if p[0][0] <= at < p[1][0])
-        total += (low + (high - low) * (at - begun) / (ended - begun)) * width
-    assert power.energy_uj(3_700_000_000) == pytest.approx(total * 1e6, rel=2e-3)
 
 
 def test_reads_are_dense_only_at_the_ends() -> None:

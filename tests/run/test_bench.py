@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tinyruns import Tiny
+from tokonomy.families.vision import family, loading
 from tokonomy.measure import heap
 from tokonomy.measure.cpu import CpuTelemetry
 from tokonomy.run.bench import open_bench, second_model
@@ -27,10 +30,15 @@ def test_both_instances_are_loaded_while_the_gaps_are_held(
             yield
             held.append("let go")
 
+    def load(*words: Any, **more: Any) -> Any:
+        held.append("loaded")
+        return loading.load(*words, **more)
+
     unbroken = heap.unbroken
     monkeypatch.setattr(heap, "unbroken", watched)
+    monkeypatch.setattr(family, "loading", SimpleNamespace(**vars(loading) | {"load": load}))
     bench = open_bench(tiny.job("reference"), Surroundings(tmp_path), CpuTelemetry())
-    assert held == ["held", "let go"]
+    assert held == ["held", "loaded", "let go"]
     other = second_model(bench)
-    assert held == ["held", "let go"] * 2
+    assert held == ["held", "loaded", "let go"] * 2
     assert other is not bench.model

@@ -23,6 +23,7 @@ from temptations import (
     paced,
     records,
 )
+from tokonomy.catalog.registry import catalogue
 from tokonomy.store.database import open_store
 from tokonomy_site.build import build
 
@@ -271,6 +272,18 @@ def test_a_stale_row_is_labelled_and_on_no_front(honest: Seen, index: Seen) -> N
     assert labels
     assert all(label.endswith(", stale") for label in labels)
     assert "ToMe" not in leaders(honest) | leaders(index)
+
+
+def test_a_class_whose_rows_are_stale_does_not_come_first(tmp_path: Path) -> None:
+    source = catalogue("method").source_hash("tome")
+    known = {"id": "tome", "params": {"r": 2}, "source_hash": source}
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(make_record(method=name) for name in ("tome", "evit"))  # of other sources
+        store.add(make_record(method="tome", task="digits", cell={"method": known}))
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist")
+    first = (tmp_path / "dist/leaderboard/vision.html").read_text(encoding="utf-8")
+    assert "digits-vit" in first
+    assert "stale" not in " ".join(cell for row in Seen(first).rows_of("ToMe") for cell in row)
 
 
 def timed(seen: Seen, method: str) -> list[str]:

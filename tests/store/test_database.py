@@ -111,10 +111,6 @@ def test_newest_run_of_a_cell(place: Path) -> None:
         }
         assert {run.run_id for run in store.latest()} == {second.run_id, other.run_id}
         assert {run.run_id for run in store.latest(status="ok")} == {first.run_id, other.run_id}
-        assert {record.run_id for record in store.latest_records(status="ok")} == {
-            first.run_id,
-            other.run_id,
-        }
 
 
 def test_the_same_run_with_other_code_replaces_it_but_not_in_a_plan(place: Path) -> None:

@@ -12,11 +12,12 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from tokonomy.measure.sampling import Pace, Search, lengths
+from tokonomy.measure.scripted.course import Course, flat, integral, ramps, steps
 from tokonomy.measure.windows import Reading, Window, count, measure
 from tokonomy.store.cell import EnergyPlan
 
@@ -29,44 +30,18 @@ EnergyAt = Callable[[int], float]
 """True energy since some moment, microjoules, at a moment in nanoseconds; never falls."""
 
 
-@dataclass(frozen=True, slots=True)
-class Power:
-    """Watts on straight lines between knots (seconds, watts), repeated for ever.
-
-    Two knots at one time make a step.
-    """
-
-    knots: tuple[tuple[float, float], ...]
-
-    def energy_uj(self, at_ns: int) -> float:
-        """Integral from time 0, microjoules, exact but for rounding."""
-        period = self.knots[-1][0]
-        rounds, rest = divmod(at_ns / _SECOND, period)
-        return 1e6 * (rounds * self._joules(period) + self._joules(rest))
-
-    def _joules(self, until: float) -> float:
-        joules = 0.0
-        for (begun, low), (ended, high) in itertools.pairwise(self.knots):
-            if until <= begun:
-                break
-            width = min(until, ended) - begun
-            slope = (high - low) / (ended - begun) if ended > begun else 0.0
-            joules += width * (low + slope * width / 2)
-        return joules
-
-
-POWERS: Mapping[str, Power] = MappingProxyType({
-    "constant": Power(((0.0, 250.0), (1.0, 250.0))),
-    "step": Power(((0.0, 90.0), (1.3, 90.0), (1.3, 420.0), (3.1, 420.0))),
-    "ramp": Power(((0.0, 60.0), (11.0, 480.0))),
-    "sawtooth": Power(((0.0, 80.0), (0.017, 400.0))),
-    "slow sawtooth": Power(((0.0, 80.0), (0.73, 400.0))),
-    "spikes": Power(((0.0, 70.0), (0.21, 70.0), (0.21, 700.0), (0.214, 700.0))),
-    "idle gaps": Power(((0.0, 350.0), (0.05, 350.0), (0.05, 0.0), (0.13, 0.0))),
-    "dying away": Power(((0.0, 500.0), (0.4, 200.0), (2.0, 120.0), (9.0, 100.0))),
-    "nearly off": Power(((0.0, 0.4), (1.0, 0.4))),
+POWERS: Mapping[str, Course] = MappingProxyType({
+    "constant": flat(250),
+    "step": steps((0, 90), (1.3, 420), repeat_s=3.1),
+    "ramp": ramps((0, 60), (11, 480), repeat_s=11),
+    "sawtooth": ramps((0, 80), (0.017, 400), repeat_s=0.017),
+    "slow sawtooth": ramps((0, 80), (0.73, 400), repeat_s=0.73),
+    "spikes": steps((0, 70), (0.21, 700), repeat_s=0.214),
+    "idle gaps": steps((0, 350), (0.05, 0), repeat_s=0.13),
+    "dying away": ramps((0, 500), (0.4, 200), (2, 120), (9, 100), repeat_s=9),
+    "nearly off": flat(0.4),
 })  # fmt: skip
-"""Power over time, whatever the calls do."""
+"""Watts over seconds, whatever the calls do."""
 
 SHAPES: Mapping[str, tuple[tuple[float, float], ...]] = MappingProxyType({
     "even": ((0.0, 0.0), (1.0, 1.0)),
@@ -112,17 +87,22 @@ class Outcome(NamedTuple):
         return abs(self.true_uj / self.estimated_uj - 1) / self.bound
 
 
-def experiment(power: Power, setting: Setting) -> Outcome:
+def energy_uj(power: Course, at_ns: int) -> float:
+    """Integral of watts from time 0, microjoules, exact but for rounding."""
+    return 1e6 * integral(power, at_ns / _SECOND)
+
+
+def experiment(power: Course, setting: Setting) -> Outcome:
     """One window under power that does not care about calls.
 
     True is the exact energy between the two ticks as they really were, over the calls begun and
     ended in between, those cut by a tick by their time.
     """
     bench = _Bench(setting)
-    found, edges = bench.run(power.energy_uj)
+    found, edges = bench.run(partial(energy_uj, power))
     begun, ended = (bench.shown[each.high_ns] for each in (found.first, found.last))
     calls = count(edges, ended) - count(edges, begun)
-    true_uj = (power.energy_uj(ended) - power.energy_uj(begun)) / calls
+    true_uj = (energy_uj(power, ended) - energy_uj(power, begun)) / calls
     return Outcome(found.energy_uj / found.calls, true_uj, found.bound)
 
 
@@ -161,7 +141,7 @@ def _of_calls(
 ) -> EnergyAt:
     shares = [share for share, _ in shape]
 
-    def energy_uj(at_ns: int) -> float:
+    def spent_uj(at_ns: int) -> float:
         calls = count(edges, min(max(at_ns, edges[0]), edges[-1]))
         share = calls - math.floor(calls)
         place = min(bisect.bisect_right(shares, share), len(shape) - 1)
@@ -169,7 +149,7 @@ def _of_calls(
         part = low + (high - low) * (share - begun) / (ended - begun)
         return call_uj * (math.floor(calls) + part)
 
-    return energy_uj
+    return spent_uj
 
 
 class _Bench:

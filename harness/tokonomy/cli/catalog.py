@@ -82,7 +82,7 @@ def methods(as_json: bool) -> None:
 @list_.command()
 @json_option
 def tasks(as_json: bool) -> None:
-    """List tasks.
+    """List tasks; a folder of your own images is given as imagefolder:FOLDER.
 
     \b
     Example:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tokonomy.cli.printing import json_option, print_json, print_table, warn
+from tokonomy.cli.printing import json_option, plain, print_json, print_table, warn
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.errors import UsageError
+from tokonomy.measure.reasons import REASONS
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, verify
 from tokonomy.store.metrics import Metric
@@ -88,13 +90,19 @@ def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
 
 
 def summary(runs: list[Run]) -> None:
-    """One line per run; of its parameters those that vary among the method's runs shown."""
+    """One line per run, with the parameters that vary among the method's runs shown.
+
+    What the reasons and flags in it mean follows on stderr.
+    """
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
                                           -_tokens(run), setting(run.params)))  # fmt: skip
     names = varying(order)
     print_table(
         _COLUMNS, (_row(run, names[run.method]) for run in order), elastic=("setting", "status")
     )
+    codes = Counter(code for run in runs for code in (run.reason, *run.flags) if code)
+    for code, many in sorted(codes.items()):
+        click.echo(f"{plain(code)} ({many}): {REASONS.get(code, 'not known here')}", err=True)
 
 
 def _tokens(run: Run) -> float:

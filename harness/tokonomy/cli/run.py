@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from tokonomy.run.executor import Event
     from tokonomy.run.job import Job
     from tokonomy.run.supervisor import Start
+    from tokonomy.store.record import Record
 
 _ASKED = "command-line"
+_LONGEST = 100  # characters of what a run said
 
 
 def _value(text: str) -> Any:
@@ -135,12 +137,32 @@ def _print_plan(
     click.echo(f"{len(due)} of {len(jobs)} runs to make{minutes}")
 
 
+def _words(event: Event) -> str:
+    """What an event is about: method, setting and task."""
+    if event.job is None:
+        return "starting"
+    cell = event.job.cell
+    words = (cell.method.id, setting(cell.method.params), cell.task.ref, _scenario(event.job))
+    return plain(" ".join(filter(None, words)))
+
+
+def _left(event: Event) -> str:
+    return f"{event.left_s / 60:.1f} min left"
+
+
+def _line(event: Event) -> None:
+    """A line for each run that has ended, where there is no terminal to move a bar on."""
+    if event.kind == "done" and event.record is not None:
+        ended = f"{_words(event)}: {event.record.status}"
+        click.echo(f"{event.done}/{event.total} {ended}; {_left(event)}", err=True)
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[Event], None]]:
-    """A bar on stderr with runs done, failed and the time left; nothing where it is a pipe."""
+    """How far it is, and the time left, on stderr: a bar, or a line a run where it is a pipe."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _: None
+        yield _line
         return
     columns = (
         BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"),
@@ -150,16 +172,13 @@ def _progress() -> Iterator[Callable[[Event], None]]:
         line = bar.add_task("starting", total=None, failed=0, left="")
 
         def show(event: Event) -> None:
-            cell = event.job.cell if event.job else None
-            what = f"{cell.method.id} {setting(cell.method.params)}" if cell else "starting"
-            left = f"{event.left_s / 60:.1f} min left"
             bar.update(
                 line,
                 total=event.total,
                 completed=event.done,
                 failed=event.failed,
-                left=left,
-                description=plain(what),
+                left=_left(event),
+                description=_words(event),
             )
 
         yield show
@@ -168,7 +187,7 @@ def _progress() -> Iterator[Callable[[Event], None]]:
 def execute(
     jobs: Sequence[Job], expected: Sequence[float], store: Store, start: Start | None
 ) -> int:
-    """Make runs with a bar on stderr, and say there how they ended; gives how many failed."""
+    """Make runs, and say on stderr how far it is and how they ended; gives how many failed."""
     from tokonomy.run import executor
 
     reasons: Counter[str] = Counter()
@@ -178,14 +197,20 @@ def execute(
         def heard(event: Event) -> None:
             show(event)
             if event.kind == "done" and event.record and event.record.status != "ok":
-                reasons[f"{event.record.status}: {event.record.reason}"] += 1
+                reasons[_ending(event.record)] += 1
 
         tally = executor.execute(jobs, store, expected_s=expected, on_event=heard, start=start)
     click.echo(f"{tally.done} runs, {tally.failed} failed", err=True)
     for reason, count in sorted(reasons.items()):
-        click.echo(f"  {count} x {reason}", err=True)
+        click.echo(f"  {count} x {plain(reason)}", err=True)
     click.echo("next: tokonomy results show; tokonomy publish", err=True)
     return tally.failed
+
+
+def _ending(record: Record) -> str:
+    """How a run ended, why, and the first line of what it said."""
+    first, _, _ = (record.detail or "").strip().partition("\n")
+    return f"{record.status}: {record.reason}" + (f": {first[:_LONGEST]}" if first else "")
 
 
 @contextmanager
@@ -212,7 +237,7 @@ def _opened(database: str, dry_run: bool) -> Iterator[Store | None]:
     type=click.Choice(["eager", "compile", "cuda-graphs"]),
     help="How both arms are executed; eager unless the suite says.",
 )
-@click.option("--energy", is_flag=True, help="Measure energy too: at least a minute more a run.")
+@click.option("--energy", is_flag=True, help="Measure energy too: about two minutes more a run.")
 @click.option("--seed", type=int, help="Seed that methods may use; 0 unless the suite says.")
 @click.option(
     "--measure",

@@ -16,6 +16,7 @@ from tokonomy.measure.clock import Clock, MonotonicClock
 from tokonomy.measure.cpu import CpuTelemetry
 from tokonomy.measure.gpu import GpuTelemetry
 from tokonomy.measure.reasons import REASONS
+from tokonomy.measure.sampling import Wait
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.measure.untold import UntoldTelemetry
 from tokonomy.measure.visible import Target
@@ -37,7 +38,9 @@ def cuda_index(device: str) -> int | None:
 
 
 def device_class(device: str) -> str:
-    """What kind of device it is; numbers of one class compare. Raises ``BadDevice``.
+    """What kind of device it is; numbers of one class compare.
+
+    Raises ``BadDevice``, and ``DeviceLost`` where it is lost while it is asked.
 
     A GPU whose power limit or clocks are not those it came with is of another kind, and so is one
     of which the driver does not tell.
@@ -141,7 +144,7 @@ def devices(clock: Clock | None = None) -> list[Row]:
     """Every device with its facts and probes: the processors, then GPUs as CUDA orders them.
 
     Each row has the name by which a run takes the device (null where none can), and why not. GPUs
-    that NVML lists and CUDA does not are there too. Looking takes up to two seconds a device.
+    that NVML lists and CUDA does not are there too. Looking takes up to three seconds a device.
     """
     import torch  # as above
 
@@ -160,7 +163,7 @@ def devices(clock: Clock | None = None) -> list[Row]:
 
 
 def listed(
-    told: list[resolve.Told], unusable: str | None, clock: Clock, wait: probe.Wait = time.sleep
+    told: list[resolve.Told], unusable: str | None, clock: Clock, wait: Wait = time.sleep
 ) -> list[Row]:
     """A row for every CUDA device, and one for every other GPU of NVML, which must be open.
 
@@ -185,7 +188,7 @@ def listed(
     return rows or [none]
 
 
-def _seen(device: str | None, target: Target, clock: Clock, wait: probe.Wait, why: str = "") -> Row:
+def _seen(device: str | None, target: Target, clock: Clock, wait: Wait, why: str = "") -> Row:
     """The row of a GPU that NVML lists; it may be lost while it is looked at."""
     try:
         with GpuTelemetry(target, wait=wait) as gpu:

@@ -42,7 +42,7 @@ def unbroken() -> Iterator[None]:
     """Keep what is allocated inside out of the gaps that were there before.
 
     Free blocks are taken meanwhile and given back at the end: those of the gaps, which are memory
-    that the process has already, and some megabytes of the heap's end. Does nothing where the C
+    that the process has already, and some 16 MB of the heap's end. Does nothing where the C
     library gives no account of its heap.
     """
     library = ctypes.CDLL(None)

@@ -85,9 +85,7 @@ def executed(
     if mode == "cuda-graphs":
         yield _captured(predict, examples, plain, device)
         return
-    with ExitStack() as stack:
-        folder = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compiled-")))
-        stack.enter_context(compiling.settled(folder))
+    with _compiler(cache):
         yield _compiled(predict, examples, plain)
 
 
@@ -97,11 +95,17 @@ def prime(mode: Mode, device: str, *, cache: Path | None = None) -> None:
     Called before a baseline of memory is taken, so that they are not laid at a method's door.
     """
     if mode == "compile":
-        ones = torch.ones(4, device=device)
-        with ExitStack() as stack:
-            folder = cache or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            stack.enter_context(compiling.settled(folder))
-            compiling.compiled(lambda x: x * 2 + 1)(ones)
+        with _compiler(cache):
+            compiling.compiled(lambda x: x * 2 + 1)(torch.ones(4, device=device))
+
+
+@contextmanager
+def _compiler(cache: Path | None) -> Iterator[None]:
+    """The compiler's settings, and its cache in a folder, by default one for this time alone."""
+    with ExitStack() as stack:
+        folder = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compiled-")))
+        stack.enter_context(compiling.settled(folder))
+        yield
 
 
 def _examples(batches: Sequence[Any]) -> dict[Shape, list[Any]]:

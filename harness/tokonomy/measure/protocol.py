@@ -78,7 +78,7 @@ UNSEEN: Final = 1.6
 model's: what methods add of their own is within a third of the blocks they run in."""
 
 FRESH_CALLS: Final = 10
-"""Calls on inputs never seen before, against as many on timed ones."""
+"""Calls on inputs never seen before, each between two calls on a timed one."""
 
 FRESH_LEAST: Final = 5
 """Fresh inputs below which the comparison is not made: too few to tell a lookup from noise."""
@@ -139,6 +139,9 @@ BLURRED_MOST: Final = 5
 PROBE_S: Final = 3.0
 """Longest time for finding the period of a counter; the slowest known takes 0.1 s a tick."""
 
+PROBE_PAUSE_S: Final = 0.0002
+"""Between two reads meanwhile: a fifth of the shortest tick that is known (RAPL's 1 ms)."""
+
 PROBE_TICKS: Final = 8
 """Ticks after which its period is known well enough to choose how often to read."""
 
@@ -183,15 +186,6 @@ themselves, and a context of CUDA takes about 100 MiB at least."""
 ALONE_S: Final = 2.0
 """Longest wait for a device to look unused: utilisation is of up to the last second, and a process
 that has just ended is listed a little longer."""
-
-COUNTER_S: Final = 1.5
-"""Longest look at an energy counter while devices are listed; the slowest known ticks at 0.1 s."""
-
-COUNTER_PAUSE_S: Final = 0.0002
-"""Between two reads of that look: a fifth of the shortest tick that is known (RAPL's 1 ms)."""
-
-COUNTER_GAPS: Final = 9
-"""Gaps between its ticks after which that look ends: their median no longer moves."""
 
 OTHERS_LOOK_S: Final = 0.1
 """Length of the look at what others do on the processors before a run: ten of the kernel's ticks,

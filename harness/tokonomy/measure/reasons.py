@@ -107,7 +107,7 @@ _CAUSES = {  # what spoils a measurement, and the reason of a run that cannot be
     "affinity-changed": "The processors that this process may use were changed.",
     "limits-changed": "A limit of clocks or power was changed while something was measured.",
     "device-changed": "The device is no longer of the class under which the run was planned: "
-    "another limit, another clock or another number of processors.",
+    "its name, number of processors, limit or clocks differ, or are no longer told.",
 }
 _FLAGS = {
     "answers-flipped": "Some answers differ between the timed and the quality pass, within bounds.",

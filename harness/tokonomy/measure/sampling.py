@@ -20,6 +20,7 @@ from tokonomy.measure.protocol import (
     BLURRED_MOST,
     LEAST_CALLS,
     LEAST_TICKS,
+    PROBE_PAUSE_S,
     PROBE_S,
     PROBE_TICKS,
     READ_DENSE,
@@ -35,6 +36,7 @@ from tokonomy.measure.trace import Bins
 from tokonomy.measure.windows import Reading, Tick, tick
 
 _SECOND = 1_000_000_000
+Wait = Callable[[float], object]
 _JOIN_S = 5.0  # a driver call that hangs longer than this is left behind; the thread is a daemon
 
 
@@ -223,10 +225,11 @@ class Sampler:
         return True
 
 
-def probe(counter: Counter, now: Callable[[], int] = time.perf_counter_ns) -> Pace:
+def probe(counter: Counter, now: Callable[[], int], wait: Wait = time.sleep) -> Pace:
     """Find the period of a counter's ticks and the cost of reading it, on an idle device.
 
-    Raises ``TelemetryError`` (``too-few-ticks``) where it does not move.
+    The period is good to two reads and the pause between them. Raises ``TelemetryError``
+    (``too-few-ticks``) where it does not move.
     """
     reads, power_ns = [_timed(counter, now) for _ in range(5)], _power_ns(counter, now)
     cost = int(statistics.median(each.end_ns - each.start_ns for each in reads))
@@ -234,7 +237,7 @@ def probe(counter: Counter, now: Callable[[], int] = time.perf_counter_ns) -> Pa
     until = now() + int(PROBE_S * _SECOND)
     while len(search.ticks) < PROBE_TICKS and now() < until:
         search.take(_timed(counter, now))
-        time.sleep(search.pace.dense_ns / _SECOND)
+        wait(PROBE_PAUSE_S)
     at = [each.at_ns for each in search.ticks]
     if len(at) < PROBE_TICKS // 2:
         detail = f"the counter moved {len(at)} times in {PROBE_S:g} s of looking"

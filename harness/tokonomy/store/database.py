@@ -99,12 +99,6 @@ class Store:
         with reading(self._engine, self.place) as connection:
             yield from queries.lines(connection, filters)
 
-    def latest_records(self, **filters: Filter | None) -> Iterator[Record]:
-        """The records of the runs that ``latest`` gives, read as they are asked for."""
-        with reading(self._engine, self.place) as connection:
-            for line in queries.lines(connection, filters, newest_only=True):
-                yield self._parse(line)
-
     def runs(self, **filters: Filter | None) -> list[Run]:
         """All runs that pass the filters, with their figures, oldest first."""
         with reading(self._engine, self.place) as connection:

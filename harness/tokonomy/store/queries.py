@@ -104,15 +104,12 @@ def metrics(connection: Connection, run_id: str) -> dict[str, Metric]:
     return {row[0]: Metric._make(row) for row in connection.execute(query)}
 
 
-def lines(
-    connection: Connection, filters: Mapping[str, Filter | None], newest_only: bool = False
-) -> Iterator[str]:
+def lines(connection: Connection, filters: Mapping[str, Filter | None]) -> Iterator[str]:
     """Records as stored, oldest first."""
-    chosen = [run.c.id.in_(newest(filters))] if newest_only else conditions(filters)
     query = (
         select(record.c.line)
         .join(run, run.c.id == record.c.run)
-        .where(*chosen)
+        .where(*conditions(filters))
         .order_by(run.c.started, run.c.run_id)
     )
     found = connection.execution_options(yield_per=CHUNK).execute(query)

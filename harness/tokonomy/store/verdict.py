@@ -150,8 +150,7 @@ def verdicts(
     """Verdicts by run id and baseline; a baseline's own runs have none against it.
 
     Args:
-        arms: ``arm`` of each result's newest record, ``Store.latest_records(role="result")``;
-            None is left out.
+        arms: ``arm`` of each result's newest record; None is left out.
         baselines: Methods to compare with.
     """
     present = [each for each in arms if each is not None]

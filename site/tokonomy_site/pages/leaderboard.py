@@ -1,4 +1,4 @@
-"""A family's leaderboard: one page per comparability class, the fullest class first."""
+"""A family's leaderboard: one page per comparability class, that with the most methods first."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
     """Classes by family, the one to show first at the front."""
     found: dict[str, list[Board]] = {}
     groups = grouped(current(snapshot.results).values(), snapshot.kinds)
-    for group in sorted(groups, key=lambda g: _first(g, groups[g])):
+    for group in sorted(groups, key=lambda g: _first(g, groups[g], snapshot)):
         peers = found.setdefault(group.family, [])
         name = slug(group.family) if not peers else group.name
         runs = tuple(sorted(groups[group], key=lambda run: run.order))
@@ -111,9 +111,13 @@ def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
     return found
 
 
-def _first(group: Group, runs: Sequence[Run]) -> tuple[object, ...]:
-    """Installed, scored, newest protocol, most methods, published weights, most tokens, batch 1."""
-    methods = len({run.method for run in runs})
+def _first(group: Group, runs: Sequence[Run], snapshot: Snapshot) -> tuple[object, ...]:
+    """What sets a class before others.
+
+    Installed, scored, newest protocol, most methods that are not stale, published weights, most
+    tokens, batch 1.
+    """
+    methods = len({run.method for run in runs if not snapshot.stale(run)})
     tokens = max((run.figure("tokens_mean").value or 0.0 for run in runs), default=0.0)
     slow = group.scenario != "stream"
     apart = (group.training == "not known", not layout(runs).scored)

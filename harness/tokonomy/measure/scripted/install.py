@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tokonomy.measure.clock import Clock
+from tokonomy.measure.clock import Clock, MonotonicClock
 from tokonomy.measure.scripted.meter import true_energy_uj
-from tokonomy.measure.scripted.passing import monotonic
 from tokonomy.measure.scripted.player import Player
 from tokonomy.measure.scripted.profile import Profile
 from tokonomy.measure.scripted.standin import Standin
@@ -65,7 +64,7 @@ def installed(
 
     if getattr(pynvml.CDLL, "scripted", False):
         raise RuntimeError("expected no scripted driver in place, got one; leave it first")
-    clock = clock or monotonic()
+    clock = clock or MonotonicClock()
     kind = kind or ("c" if library or c.compiler() else "python")
     start_ns = clock.now()
     behind: Any

@@ -5,18 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tokonomy.measure.clock import Clock, MonotonicClock
+from tokonomy.measure.clock import Clock
 
 
 def waiter(clock: Clock) -> Callable[[int], None]:
     """What lets nanoseconds pass on a clock: moves one that can be moved, else sleeps."""
     advance: Callable[[int], None] | None = getattr(clock, "advance", None)
     return advance or _sleep
-
-
-def monotonic() -> Clock:
-    """The clock on which the C library counts too."""
-    return MonotonicClock()
 
 
 def _sleep(nanoseconds: int) -> None:
