@@ -147,7 +147,7 @@ def test_a_failed_run_exits_with_1_and_stays_until_asked_for(folder: Path, tmp_p
              "--only", "method=tome")  # fmt: skip
     done = tokonomy(folder, *words, code=1)
     assert json.loads(done.stdout)["failed"] == 1
-    assert "  1 x oom: memory-limit: " in done.stderr
+    assert "\n  1 x oom: " in done.stderr
     assert json.loads(tokonomy(folder, *words).stdout)["made"] == 0
     assert json.loads(tokonomy(folder, *words, "--retry-failed", code=1).stdout)["made"] == 1
     shown = tokonomy(folder, "results", "show", "--db", str(tmp_path / "t.sqlite")).stdout

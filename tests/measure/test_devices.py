@@ -257,7 +257,7 @@ def test_a_gpu_that_cannot_be_read_is_listed_with_why(kind: Kind) -> None:
     found = rows(dead, kind, fast)
     assert [row["reason"] for row in found] == [None, "device-lost"]
     assert REASONS["device-lost"] in found[1]["detail"]
-    dying = Profile(gpus=(replace(fast, lost_s=1.0),))  # while its counter is looked at
+    dying = Profile(gpus=(replace(fast, lost_s=0.5),))  # while its counter is looked at
     (row,) = rows(dying, kind, fast)
     assert (row["device"], row["reason"]) == ("cuda:0", "device-lost")
     assert row["facts"] == {"gpu_uuid": fast.uuid}
