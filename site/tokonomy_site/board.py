@@ -195,7 +195,7 @@ def _counts(run: Run) -> str:
     samples, blocks = run.figure("accuracy").n, run.figure("latency_ratio").n
     if samples is None:
         return f"{run.started[:10]} / {blocks}" if blocks else run.started[:10]
-    return f"{samples:,}\u00a0/\u00a0{blocks}" if blocks else f"{samples:,}"
+    return f"{samples:,}/{blocks}" if blocks else f"{samples:,}"
 
 
 def no_energy(runs: Iterable[Run]) -> str:

@@ -189,9 +189,15 @@ def _taken(mark: Mark) -> tuple[float, ...]:
     return mark.x - 4, mark.y - up, mark.x + right, mark.y + 4
 
 
-def _labels(best: Sequence[Mark], marks: Sequence[Mark], width: int) -> tuple[Label, ...]:
-    """Words for the front where there is room: a label never covers a mark or another label."""
-    taken: list[tuple[float, ...]] = [_taken(mark) for mark in marks]
+def _labels(
+    best: Sequence[Mark], marks: Sequence[Mark], width: int, y_title: str
+) -> tuple[Label, ...]:
+    """Words for the front where there is room.
+
+    A label covers neither a mark nor another label nor the title of the axis up.
+    """
+    title = (_LEFT, 0.0, _LEFT + 4 + len(y_title) * _CHARACTER, _TOP + 6)
+    taken: list[tuple[float, ...]] = [title, *map(_taken, marks)]
     labels = []
     for mark in best:
         if not mark.point.short:
@@ -269,7 +275,7 @@ def chart(
         paths={s: _path(m) for s, m in marks.items() if joined and len(m) > 1},
         front=_steps(best, x, y),
         labels=_labels(
-            [placed[id(p)] for p in best if id(p) in placed], list(placed.values()), width
+            [placed[id(p)] for p in best if id(p) in placed], list(placed.values()), width, y_title
         ),
         one=x.place(1.0) if one else None,
         width=width,

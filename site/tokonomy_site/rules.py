@@ -165,8 +165,12 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "larger setting, which spends at least as many tokens; it loses where it scores "
             "significantly worse than the next smaller one, which spends at most as many. Anything "
             "else is no detectable difference, or not comparable, where the baseline has no such "
-            "setting or does worse with more tokens. So a mismatch in tokens works against either "
+            "setting or where both would be so. So a mismatch in tokens works against either "
             "verdict.",
+            "A baseline that can be had in several ways, such as dropping at the input or in "
+            "stages, is as good as its best: a win is one over every variant's next larger "
+            "setting, a loss is one to any variant's next smaller one, its p multiplied by the "
+            "number of variants.",
             "Where the baseline's setting was not run on the same device, in the same scenario and "
             "batch, with the same threads and seed, its run that is most alike stands in. Answers "
             "do not depend on these, up to rounding and, where tokens are drawn at random, the "

@@ -15,7 +15,7 @@ _WHY = {
     "baseline-on-other-samples": "baseline saw other samples",
     "no-baseline-with-as-many-tokens": "none as large",
     "no-baseline-with-as-few-tokens": "none as small",
-    "baseline-worse-with-more-tokens": "baseline not monotone",
+    "baseline-worse-with-more-tokens": "both ways",
 }
 
 
@@ -36,7 +36,9 @@ def _verdict(found: rule.Verdict) -> Verdict:
     if found.outcome == "not comparable" or decided is None:
         return Verdict(word="not comparable", why=_WHY.get(found.reason or "", "reason not known"))
     if found.outcome == "no difference" and found.lower is not None:
-        why = f"not better than {_test(decided)}; not worse than {_test(found.lower)}"
+        surely = found.lower.p < rule.ALPHA and found.lower.wins > found.lower.losses
+        below = "better" if surely else "not worse"
+        why = f"not better than {_test(decided)}; {below} than {_test(found.lower)}"
         return Verdict(word=found.outcome, why=why)
     return Verdict(word=found.outcome, p=decided.p, why=_test(decided))
 

@@ -194,6 +194,20 @@ def test_labels_cover_neither_marks_nor_each_other() -> None:
             assert a[2] <= b[0] + 1 or b[2] <= a[0] + 1 or a[3] <= b[1] + 1 or b[3] <= a[1] + 1
 
 
+def test_a_label_leaves_the_axis_its_title() -> None:
+    title, seen = "words of an axis", 0
+    for up in (0.8, 0.9, 0.95, 0.99, 1.0):
+        points = [point(0.5, up, "front"), point(0.9, 0.2, "beaten"), point(0.7, 1.0, "")]
+        drawn = chart(points, title="", x_title="", y_title=title, x_form=ratio, y_form=percent)
+        assert drawn is not None
+        for label in drawn.labels:
+            left = label.x if label.anchor == "start" else label.x - 6.3 * len(label.text)
+            beside = left > drawn.x.start + 4 + 6.3 * len(title)
+            assert beside or label.y - 10 >= drawn.y.end + 4
+            seen += 1
+    assert seen > 2
+
+
 @pytest.mark.parametrize("values", [[0.5, 0.5], [0.01, 30.0], [0.0, 1.0], [-0.2, 0.3]])
 def test_an_axis_holds_its_values_and_has_ticks(values: list[float]) -> None:
     axis = scale(values, start=0, end=100, form=ratio, logs=True)

@@ -142,6 +142,35 @@ def test_p_is_corrected_over_the_settings_of_a_method() -> None:
     assert judged(alone, baseline, other_class).upper.tests == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ((140, 130), (140, 130), "beats"),
+        ((140, 130), (150, 130), "no difference"),  # one variant is as good
+        ((170, 158), (160, 100), "loses"),  # 8 of 8 disagreements: p = 0.0078, times two
+        ((170, 156), (160, 100), "no difference"),  # 6 of 6: p = 0.031, times two
+        ((140, 130), (160, 158), "loses"),
+    ],
+)
+def test_a_baseline_is_as_good_as_its_best_variant(
+    first: tuple[int, int], second: tuple[int, int], outcome: str
+) -> None:
+    """Each variant has a setting with more tokens and one with fewer."""
+    others = [
+        run("random-drop", keep, right, params={"keep_ratio": keep, "where": where})
+        for where, rights, keeps in (("a", first, (0.6, 0.4)), ("b", second, (0.7, 0.3)))
+        for right, keep in zip(rights, keeps, strict=True)
+    ]
+    assert judged(run("tome", 0.5, 150), *others).outcome == outcome
+
+
+def test_settings_that_differ_in_numbers_are_no_variants() -> None:
+    """The next larger one decides, and not a still larger one that scores better."""
+    others = [run("random-drop", keep, right, params={"keep_ratio": keep})
+              for keep, right in ((0.4, 130), (0.6, 140), (0.7, 160))]  # fmt: skip
+    assert judged(run("tome", 0.5, 150), *others).outcome == "beats"
+
+
 def test_graded_scores_are_not_compared() -> None:
     method = run("tome", 0.5, 150)
     assert isinstance(method.quality, Quality)

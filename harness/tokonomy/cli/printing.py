@@ -11,11 +11,13 @@ from typing import Any
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 #: A pipe or a file has no width of its own.
 WIDTH_OFF_TERMINAL = 160
+_ONE_LINE = 10_000
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
@@ -36,29 +38,46 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], elastic: Collection[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    elastic: Collection[str] = (),
+    optional: Sequence[str] = (),
 ) -> None:
     """A table on stdout; columns whose name starts with ``>`` are aligned to the right.
 
-    With ``elastic`` columns a row is one line: they give way, with an ellipsis, before any other.
+    With ``elastic`` columns only these run over lines, and off a terminal a row is one line however
+    long. ``optional`` ones are left out, the first first, where a terminal is too narrow for all.
     """
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in columns:
-        side: JustifyMethod = "right" if name.startswith(">") else "left"
-        firm = bool(elastic) and name not in elastic
-        table.add_column(name.removeprefix(">"), justify=side, no_wrap=firm)
-    for row in rows:
-        table.add_row(*(_cell(value, bool(elastic)) for value in row))
-    console = Console(highlight=False)
+    console, kept = Console(highlight=False), [list(map(plain, row)) for row in rows]
     if not console.is_terminal:
-        console.width = WIDTH_OFF_TERMINAL
+        console.width = _ONE_LINE if elastic else WIDTH_OFF_TERMINAL
+    table, left_out = _table(columns, kept, elastic, ()), 0
+    while left_out < len(optional) and _least(table, console) > console.width:
+        left_out += 1
+        table = _table(columns, kept, elastic, optional[:left_out])
     console.print(table)
 
 
-def _cell(value: object, one_line: bool) -> Text:
-    if one_line:
-        return Text(plain(value), no_wrap=True, overflow="ellipsis")
-    return Text(plain(value))
+def _table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    elastic: Collection[str],
+    without: Collection[str],
+) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = [place for place, name in enumerate(columns) if name.removeprefix(">") not in without]
+    for name in (columns[place] for place in shown):
+        side: JustifyMethod = "right" if name.startswith(">") else "left"
+        firm = bool(elastic) and name not in elastic
+        table.add_column(name.removeprefix(">"), justify=side, no_wrap=firm, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[place]) for place in shown))
+    return table
+
+
+def _least(table: Table, console: Console) -> int:
+    options = console.options.update(max_width=_ONE_LINE)  # not cut to what there is
+    return Measurement.get(console, options, table).minimum
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -23,6 +23,7 @@ _COLUMNS = (
     "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
     ">tokens", ">latency ms", ">speed-up", ">interval ", "status",
 )  # fmt: skip
+_OPTIONAL = ("interval", "retained", "interval ", "latency ms", "tokens", "scenario")
 _WARNING = ("ratio_autocorrelation", "latency_separation")  # figures whose text is a warning
 _WHATEVER = {"role", "suite", "run_id", "cell_key"}  # filters that ask for more than results
 
@@ -97,9 +98,8 @@ def summary(runs: list[Run]) -> None:
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
                                           -_tokens(run), setting(run.params)))  # fmt: skip
     names = varying(order)
-    print_table(
-        _COLUMNS, (_row(run, names[run.method]) for run in order), elastic=("setting", "status")
-    )
+    table = (_row(run, names[run.method]) for run in order)
+    print_table(_COLUMNS, table, elastic=("setting", "status"), optional=_OPTIONAL)
     codes = Counter(code for run in runs for code in (run.reason, *run.flags) if code)
     for code, many in sorted(codes.items()):
         click.echo(f"{plain(code)} ({many}): {REASONS.get(code, 'not known here')}", err=True)
@@ -171,8 +171,9 @@ def show(
         role = {"role": "result"} if results_only else {}
         find = store.runs if everything else store.latest
         runs = find(**filters, **role)
+        more = results_only and not runs and store.latest(**filters)
     if not runs:
-        hint = "; --all shows runs that are no results, too" if results_only else ""
+        hint = "; --all shows runs that are no results, too" if more else ""
         warn(("no run matches" if filters else "the database holds no results") + hint)
     if as_json:
         print_json([facts(run) for run in runs])

@@ -118,8 +118,8 @@ _FLAGS = {
     "power-disagrees": "Instantaneous power and the energy counter tell different joules.",
     "no-steady-temperature": "The device was not, or not known to be, equally warm in all windows "
     "of energy.",
-    "unconverged": "The ratio's interval is not as narrow as asked, or as usual where that is "
-    "narrower: timing stopped at a cap before it was, or as computed now it is wider, or withheld.",
+    "unconverged": "The ratio is rough: its interval is wider than asked, or than the usual 1 % "
+    "either way, or is withheld.",
     "short-windows": "Energy was measured in fewer or shorter windows than usual.",
     "reference-slowed": "The reference ran much slower while the method was in place.",
     "slower-on-fresh": "Inputs never met before took longer than those met before.",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from tokonomy.errors import UsageError
 from tokonomy.store.metrics import Metric
@@ -50,16 +50,19 @@ _FIGURE = (
 )
 
 
+_NAMED = ("task", "model")  # by id, or by what was given on the command line
+
+
 def conditions(filters: Mapping[str, Filter | None]) -> list[ColumnElement[bool]]:
     """Filters as SQL: a value must be equal, of several one must be, None does not narrow."""
     found: list[ColumnElement[bool]] = []
     for name, wanted in filters.items():
         if name not in FILTERS:
             raise UsageError(f"filter {name!r}: expected one of {', '.join(FILTERS)}")
-        if isinstance(wanted, (str, int)):
-            found.append(run.c[name] == wanted)
-        elif wanted is not None:
-            found.append(run.c[name].in_(list(wanted)))
+        if wanted is not None:
+            values = [wanted] if isinstance(wanted, (str, int)) else list(wanted)
+            names = (name, f"{name}_ref") if name in _NAMED else (name,)
+            found.append(or_(*(run.c[each].in_(values) for each in names)))
     return found
 
 

@@ -5,6 +5,11 @@ spends at least as many tokens, and loses where it scores significantly worse th
 one, which spends at most as many. Settings never match exactly; this way what is left between them
 works against either verdict. Anything else is no (detectable) difference.
 
+A baseline that can be had in several ways is as good as its best: its settings that differ in more
+than numbers are variants, each with a next larger and a next smaller setting. A win is one over
+every variant, so the test that says least for the method decides; a loss is one to any of them, at
+a p multiplied by their number.
+
 A method with many settings has many chances to win. So p is corrected after Holm over its settings
 against one baseline in one class: same task, model, precision, class of device, scenario, batch
 size and threads, whatever the seed. The tests that can be won and those that can be lost are
@@ -14,6 +19,7 @@ any wrong verdict in a class is at most ``ALPHA``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
@@ -51,6 +57,7 @@ class Arm:
             weights, number of samples, which of them were unreadable.
         setup: Decides between baseline runs of equal tokens: class of device, which tells two
             kinds of GPU apart where ``cuda:0`` does not, scenario, batch size, ….
+        variant: Its parameters that are no numbers.
         tokens_kept: Share of the reference's tokens; None where it was not counted.
         scores: 0/1 per sample in the order of the split, shape [n]; None where not binary.
     """
@@ -60,6 +67,7 @@ class Arm:
     group: tuple[str, ...]
     data: tuple[object, ...]
     setup: tuple[object, ...]
+    variant: tuple[tuple[str, str], ...]
     tokens_kept: float | None
     scores: NDArray[np.bool_] | None
 
@@ -71,8 +79,8 @@ class Match:
     Attributes:
         run_id: The baseline's run.
         tokens_kept: Its share of tokens.
-        p: Exact two-sided McNemar p, corrected after Holm over ``tests``; decides.
-        p_alone: The same uncorrected.
+        p: ``p_alone`` corrected after Holm over ``tests``; decides.
+        p_alone: Exact two-sided McNemar p, for a loss times the number of variants.
         tests: How many settings it was corrected over.
         wins: Samples only the method has right.
         losses: Samples only the baseline has right.
@@ -98,8 +106,10 @@ class Verdict:
         baseline: Id of the baseline's method.
         reason: Code of why it is not comparable.
         tokens_kept: Of the method.
-        upper: Against the baseline's run with the fewest tokens of those with at least as many.
-        lower: Against the one with the most tokens of those with at most as many.
+        upper: Against the baseline's run with the fewest tokens of those with at least as many, of
+            that variant which it is hardest to beat.
+        lower: Against the one with the most tokens of those with at most as many, of that variant
+            which it is easiest to lose to.
     """
 
     outcome: Outcome
@@ -139,8 +149,17 @@ def arm(record: Record) -> Arm | None:
             cell.threads,
             cell.seed,
         ),
+        variant=_variant(cell.method.params),
         tokens_kept=tokens_kept(record.work) if isinstance(record.work, Work) else None,
         scores=np.array(scores, dtype=np.bool_) if binary(scores) else None,
+    )
+
+
+def _variant(params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, json.dumps(value, sort_keys=True))
+        for name, value in sorted(params.items())
+        if isinstance(value, bool) or not isinstance(value, (int, float))
     )
 
 
@@ -196,15 +215,17 @@ def _decided(found: Verdict) -> Verdict:
 
 
 Level = int  # tokens kept in steps of _SAME
-Pool = dict[tuple[str, ...], dict[tuple[object, ...], dict[Level, dict[tuple[object, ...], Arm]]]]
+Levels = dict[Level, dict[tuple[object, ...], Arm]]  # arms of each by setup
+Pool = dict[tuple[str, ...], dict[tuple[object, ...], dict[object, Levels]]]
 
 
 def pool(arms: Iterable[Arm]) -> Pool:
-    """A baseline's runs by group, data, tokens and setup; of equals the first by run id stays."""
+    """A baseline's runs by group, data, variant, tokens and setup; of equals the first id stays."""
     found: Pool = {}
     for each in sorted(arms, key=lambda each: each.run_id):
-        levels = found.setdefault(each.group, {}).setdefault(each.data, {})
+        variants = found.setdefault(each.group, {}).setdefault(each.data, {})
         if each.tokens_kept is not None and each.scores is not None:
+            levels = variants.setdefault(each.variant, {})
             levels.setdefault(_level(each.tokens_kept), {}).setdefault(each.setup, each)
     return found
 
@@ -216,24 +237,47 @@ def _level(tokens: float) -> Level:
 def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
     """A method's run against a baseline's runs, not corrected for its other settings."""
     tokens, group = method.tokens_kept, runs.get(method.group)
-    levels = (group or {}).get(method.data)
+    variants = (group or {}).get(method.data)
     reason = (
         "tokens-not-counted" if tokens is None
         else "scores-not-binary" if method.scores is None
         else "no-baseline-run" if group is None
-        else "baseline-on-other-samples" if not levels
+        else "baseline-on-other-samples" if not variants
         else None
     )  # fmt: skip
-    if tokens is None or not levels or reason:
+    if tokens is None or not variants or reason:
         return Verdict(outcome="not comparable", baseline=baseline, reason=reason,
                        tokens_kept=tokens)  # fmt: skip
-    above = [level for level in levels if level >= _level(tokens)]
-    below = [level for level in levels if level <= _level(tokens)]
-    upper = _match(method, levels[min(above)]) if above else None
-    lower = _match(method, levels[max(below)]) if below else None
+    upper, lower = _hardest(method, variants.values()), _easiest(method, variants.values())
     outcome, reason = _decide(upper, lower)
     return Verdict(outcome=outcome, baseline=baseline, reason=reason, tokens_kept=tokens,
                    upper=upper, lower=lower)  # fmt: skip
+
+
+def _hardest(method: Arm, variants: Iterable[Levels]) -> Match | None:
+    """Of every variant's next larger setting that which speaks least for the method."""
+    level = _level(_known(method.tokens_kept))
+    above = [{at: runs for at, runs in levels.items() if at >= level} for levels in variants]
+    return max((_match(method, levels[min(levels)]) for levels in above if levels),
+               key=_against, default=None)  # fmt: skip
+
+
+def _easiest(method: Arm, variants: Iterable[Levels]) -> Match | None:
+    """Of every variant's next smaller setting that which speaks most against the method."""
+    level = _level(_known(method.tokens_kept))
+    below = [{at: runs for at, runs in levels.items() if at <= level} for levels in variants]
+    found = [_match(method, levels[max(levels)]) for levels in below if levels]
+    if not found:
+        return None
+    worst = max(found, key=_against)
+    p = min(1.0, len(found) * worst.p_alone)
+    return replace(worst, p=p, p_alone=p)
+
+
+def _against(match: Match) -> tuple[float, str]:
+    """How much a test speaks against the method: -1 where it surely wins, 1 where it loses."""
+    sign = np.sign(match.losses - match.wins)
+    return float(sign * (1 - match.p)), match.run_id
 
 
 def _match(method: Arm, equals: Mapping[tuple[object, ...], Arm]) -> Match:

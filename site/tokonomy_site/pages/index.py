@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tokonomy.store.epochs import REFERENCE
 from tokonomy_site.board import Row, rows
 from tokonomy_site.cells import mark
 from tokonomy_site.charts import Chart, chart, front, stands
@@ -80,7 +81,7 @@ def coverage(snapshot: Snapshot) -> str:
         return "Nothing is measured yet." + apart(snapshot)
     counts = (
         (len({r.family for r in runs}), "family", "families"),
-        (len({r.method for r in runs}), "method", ""),
+        (len({r.method for r in runs} - {REFERENCE}), "method", ""),
         (len({r.task_ref for r in runs}), "task", ""),
         (len({r.model_ref for r in runs}), "model", ""),
         (len({r.device for r in runs}), "device", ""),

@@ -20,7 +20,8 @@ PART_ENERGY = 100  # the same with a third chart and its columns
 _SIDE_BY_SIDE = (
     "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
     "never taken from two different moments. The second line under accuracy, retained, speed-up "
-    "and latency is the 95 % interval, where there is one."
+    "and latency is the 95 % interval, where there is one. Latencies of different rows were taken "
+    "at different moments: how rows compare is in the speed-up."
 )
 _QUALITY = (
     "Easy samples are those that the unmodified model still gets right on images made smaller to a "
@@ -30,8 +31,9 @@ _QUALITY = (
     "down-sampling of the image where those spend as many tokens or the next setting up or down, "
     "sample by sample, with McNemar's exact test, corrected over a method's settings. "
     "No difference means that none could be detected, not that there is none.",
-    "Not comparable: the baseline has no setting as large, or as small, as this one; or it scores "
-    "worse with more tokens than with fewer, so no setting of it can stand for this many.",
+    "Of a baseline with several variants, such as dropping at the input or in stages, every one "
+    "has to be beaten. Not comparable: the baseline has no setting as large, or as small, as this "
+    "one; or this one beats the larger and loses to the smaller.",
 )
 _NO_QUALITY = (
     "Quality is not applicable: with this task or these weights outputs mean nothing, so only "
