@@ -20,8 +20,8 @@ from tokonomy.store.fields import content_hash
 from tokonomy.store.record import Record
 
 METHODS: dict[str, str] = {
-    "random-drop": "keep_ratio",
-    "downsample": "keep_ratio",
+    "random-drop": "keep",
+    "downsample": "scale",
     "top-k": "keep_ratio",
     "evit": "keep_ratio",
     "tome": "r",

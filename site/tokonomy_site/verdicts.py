@@ -15,7 +15,7 @@ _WHY = {
     "baseline-on-other-samples": "baseline saw other samples",
     "no-baseline-with-as-many-tokens": "none as large",
     "no-baseline-with-as-few-tokens": "none as small",
-    "baseline-worse-with-more-tokens": "both ways",
+    "wins-and-loses": "both ways",
 }
 
 

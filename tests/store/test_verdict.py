@@ -157,16 +157,16 @@ def test_a_baseline_is_as_good_as_its_best_variant(
 ) -> None:
     """Each variant has a setting with more tokens and one with fewer."""
     others = [
-        run("random-drop", keep, right, params={"keep_ratio": keep, "where": where})
+        run("random-drop", keep, right, params={"keep": keep, "where": where})
         for where, rights, keeps in (("a", first, (0.6, 0.4)), ("b", second, (0.7, 0.3)))
         for right, keep in zip(rights, keeps, strict=True)
     ]
     assert judged(run("tome", 0.5, 150), *others).outcome == outcome
 
 
-def test_settings_that_differ_in_numbers_are_no_variants() -> None:
+def test_settings_that_differ_in_the_dial_are_no_variants() -> None:
     """The next larger one decides, and not a still larger one that scores better."""
-    others = [run("random-drop", keep, right, params={"keep_ratio": keep})
+    others = [run("random-drop", keep, right, params={"keep": keep})
               for keep, right in ((0.4, 130), (0.6, 140), (0.7, 160))]  # fmt: skip
     assert judged(run("tome", 0.5, 150), *others).outcome == "beats"
 

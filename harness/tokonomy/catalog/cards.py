@@ -105,6 +105,11 @@ class MethodCard:
     claims: tuple[Claim, ...] = ()
     atlas: tuple[str, ...] = ()
 
+    @property
+    def dial(self) -> str | None:
+        """The parameter that its sweep turns: the first of the first setting."""
+        return next(iter(self.sweep[0]), None) if self.sweep else None
+
     def __post_init__(self) -> None:
         _check_id(self.id)
         _check(self.id, "kind", self.kind, get_args(Kind))

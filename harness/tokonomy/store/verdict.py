@@ -6,9 +6,9 @@ one, which spends at most as many. Settings never match exactly; this way what i
 works against either verdict. Anything else is no (detectable) difference.
 
 A baseline that can be had in several ways is as good as its best: its settings that differ in more
-than numbers are variants, each with a next larger and a next smaller setting. A win is one over
-every variant, so the test that says least for the method decides; a loss is one to any of them, at
-a p multiplied by their number.
+than the dial of its card are variants, each with a next larger and a next smaller setting. A win is
+one over every variant, so the test that says least for the method decides; a loss is one to any of
+them, at a p multiplied by their number.
 
 A method with many settings has many chances to win. So p is corrected after Holm over its settings
 against one baseline in one class: same task, model, precision, class of device, scenario, batch
@@ -27,8 +27,10 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tokonomy.catalog.registry import catalogue
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.paired import binary, gap, holm, mcnemar
+from tokonomy.store.cell import MethodRef
 from tokonomy.store.derive import tokens_kept, withheld
 from tokonomy.store.observed import Quality, Work
 from tokonomy.store.record import Record
@@ -57,7 +59,7 @@ class Arm:
             weights, number of samples, which of them were unreadable.
         setup: Decides between baseline runs of equal tokens: class of device, which tells two
             kinds of GPU apart where ``cuda:0`` does not, scenario, batch size, ….
-        variant: Its parameters that are no numbers.
+        variant: Its parameters but for the dial; empty for a method without a card here.
         tokens_kept: Share of the reference's tokens; None where it was not counted.
         scores: 0/1 per sample in the order of the split, shape [n]; None where not binary.
     """
@@ -149,17 +151,20 @@ def arm(record: Record) -> Arm | None:
             cell.threads,
             cell.seed,
         ),
-        variant=_variant(cell.method.params),
+        variant=_variant(cell.method),
         tokens_kept=tokens_kept(record.work) if isinstance(record.work, Work) else None,
         scores=np.array(scores, dtype=np.bool_) if binary(scores) else None,
     )
 
 
-def _variant(params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def _variant(method: MethodRef) -> tuple[tuple[str, str], ...]:
+    card = catalogue("method").cards.get(method.id)
+    if card is None:
+        return ()
     return tuple(
         (name, json.dumps(value, sort_keys=True))
-        for name, value in sorted(params.items())
-        if isinstance(value, bool) or not isinstance(value, (int, float))
+        for name, value in sorted(method.params.items())
+        if name != card.dial
     )
 
 
@@ -307,7 +312,7 @@ def _decide(upper: Match | None, lower: Match | None) -> tuple[Outcome, str | No
     better = upper is not None and upper.p < ALPHA and upper.wins > upper.losses
     worse = lower is not None and lower.p < ALPHA and lower.wins < lower.losses
     if better and worse:
-        return "not comparable", "baseline-worse-with-more-tokens"
+        return "not comparable", "wins-and-loses"
     if better or worse:
         return ("beats" if better else "loses"), None
     if upper is None:

@@ -140,9 +140,8 @@ def _beside(method: str, mine: list[Row], every: list[Row]) -> list[Row]:
 
 
 def _dial(method: str, snapshot: Snapshot) -> str | None:
-    """The parameter that a method's sweep turns: the first of its settings."""
     card = snapshot.methods.get(method)
-    return next(iter(card.sweep[0]), None) if card and card.sweep else None
+    return card.dial if card else None
 
 
 def curves(rows: Sequence[Row], dial: str | None) -> dict[str, list[Row]]:
