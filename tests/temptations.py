@@ -64,7 +64,7 @@ _CARD = """\
 from tokonomy.catalog.cards import MethodCard
 
 CARD = MethodCard(
-    id={name!r}, title={name!r}, family="vision", summary="Made up.", kind={kind!r},
+    id={name!r}, title={name!r}, families=("vision",), summary="Made up.", kind={kind!r},
     lossless="lossy", effect="removed", alters=(),
     sweep=({{"keep": 0.1}}, {{"keep": 0.2}}, {{"keep": 0.3}}, {{"keep": 0.4}}),
 )

@@ -8,7 +8,7 @@ from tokonomy.errors import BadCard
 
 CARD = """
 import module_that_does_not_exist
-CARD = MethodCard(id="a-b", title="A" "B", family="vision", summary="s", kind="training-free",
+CARD = MethodCard(id="a-b", title="A" "B", families=("vision",), summary="s", kind="training-free",
     lossless="lossy", effect="removed", alters=("x",), sweep=({"r": -1}, {"r": 2}, {}, {}),
     claims=(Claim(model="m", dataset="d", setting="s", metric="top-1", value=1.5, unit="%",
                   source="table 1"),))

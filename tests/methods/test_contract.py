@@ -27,7 +27,7 @@ REGISTRY = catalogue("method")
 METHODS = sorted(
     name
     for name, entry in REGISTRY.entries.items()
-    if entry.card.family == "vision" and entry.module.startswith("tokonomy_methods.")
+    if "vision" in entry.card.families and entry.module.startswith("tokonomy_methods.")
 )
 EXACT = ("reference", "control")  # kinds that leave every token and every answer as it is
 REDUCERS = [name for name in METHODS if REGISTRY.card(name).kind not in EXACT]

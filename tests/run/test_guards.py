@@ -1,5 +1,6 @@
 """What is the same, what is changed, and what is whose doing, decided without a run."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,9 +85,23 @@ def test_a_lack_of_memory_is_known_by_its_words(error: Exception, lacks: bool) -
 def test_inputs_of_a_shape_that_was_not_timed_are_not_compared() -> None:
     called: list[Any] = []
     batches = passes.Batches(timed=[inputs(2)], fresh=[inputs(3)] * FRESH_LEAST)
-    (flag,) = passes.check_fresh(called.append, batches)
+    (flag,) = passes.check_fresh(called.append, called.append, batches, "compile")
     assert (flag.code, flag.detail) == ("fresh-not-checked", "0 fresh inputs")
     assert called == []
+
+
+def test_without_compiling_inputs_of_another_shape_are_held_against_the_reference() -> None:
+    def honest(batch: Any) -> None:
+        time.sleep(0.002 * len(batch.ids))
+
+    def keeps(batch: Any) -> None:
+        time.sleep(0 if len(batch.ids) == 2 else 0.002 * len(batch.ids))
+
+    batches = passes.Batches(timed=[inputs(2)], fresh=[inputs(8)] * FRESH_LEAST)
+    assert passes.check_fresh(honest, honest, batches, "eager") == []
+    with pytest.raises(Ended) as raised:
+        passes.check_fresh(keeps, honest, batches, "eager")
+    assert raised.value.reason == "faster-on-seen"
 
 
 def test_a_reference_that_a_mode_is_impossible_for_is_not_the_methods_fault(tmp_path: Path) -> None:

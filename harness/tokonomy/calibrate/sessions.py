@@ -59,7 +59,7 @@ def suite(tasks: Sequence[str], models: Sequence[str], device: str) -> Suite:
     return Suite.model_validate({
         "id": SUITE,
         "title": "The reference against itself, and planted truths",
-        "family": catalogue("task").card(first).family,
+        "family": catalogue("task").card(first).families[0],
         "device": device,
         "select": [{
             "tasks": list(tasks), "models": list(models),

@@ -20,7 +20,7 @@ Effect = Literal["none", "removed", "masked", "kv-only"]
 PLANTED = "planted-"
 """Begins the id of a control and of nothing else, so that a record tells its role by itself."""
 
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 T = TypeVar("T", bound=type[Any])
 
 
@@ -33,7 +33,7 @@ def _check(card: str, what: str, value: object, allowed: tuple[object, ...]) -> 
 
 def _check_id(value: object) -> None:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise BadCard(f"a card's id is kebab-case (a-z, 0-9, -); got {value!r}")
+        raise BadCard(f"a card's id is of a-z and 0-9 with single - or _ between; got {value!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class MethodCard:
     Attributes:
         id: Kebab-case, never reused.
         title: The name the paper gives it.
-        family: The contract it implements, e.g. ``"vision"``.
+        families: The contracts it implements, e.g. ``("vision",)``.
         summary: What it does, in one sentence.
         kind: How much preparation it needs; a control's id begins with ``planted-``.
         lossless: ``exact``, ``distribution`` or ``lossy``.
@@ -90,7 +90,7 @@ class MethodCard:
     noun: ClassVar[str] = "method"
     id: str
     title: str
-    family: str
+    families: tuple[str, ...]
     summary: str
     kind: Kind
     lossless: Lossless
@@ -134,7 +134,7 @@ class TaskCard:
     Attributes:
         id: Kebab-case, never reused.
         title: Human-readable name.
-        family: The contract it belongs to.
+        families: The contracts it belongs to.
         summary: What is asked, in one sentence.
         metric: The quality metric and its formula.
         source: Where the data come from.
@@ -150,7 +150,7 @@ class TaskCard:
     noun: ClassVar[str] = "task"
     id: str
     title: str
-    family: str
+    families: tuple[str, ...]
     summary: str
     metric: str
     source: str
@@ -173,7 +173,7 @@ class ModelCard:
     Attributes:
         id: Kebab-case, never reused.
         title: Human-readable name.
-        family: The contract it belongs to.
+        families: The contracts it belongs to.
         summary: Architecture and training, in a sentence or two.
         task: The task it is trained for.
         licence: The weights' licence.
@@ -183,7 +183,7 @@ class ModelCard:
     noun: ClassVar[str] = "model"
     id: str
     title: str
-    family: str
+    families: tuple[str, ...]
     summary: str
     task: str
     licence: str

@@ -22,6 +22,7 @@ from tokonomy.catalog.sources import source_hash
 from tokonomy.errors import BadCard, BadParameter, TokonomyError, UnknownId
 
 NOUNS = ("method", "task", "model")
+OURS = ("tokonomy", "tokonomy_methods", "tokonomy_suites", "tokonomy_tasks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ def _files(module: str, path: Path) -> Iterator[tuple[str, Path]]:
 def points(group: str) -> list[EntryPoint]:
     """Entry points of a group; our own first, so that an outsider cannot take one of our ids."""
     return sorted(
-        entry_points(group=group), key=lambda point: (point.name != "tokonomy", point.name)
+        entry_points(group=group),
+        key=lambda point: (point.value.partition(".")[0] not in OURS, point.name),
     )
 
 

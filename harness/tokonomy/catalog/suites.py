@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
@@ -35,6 +35,7 @@ class Selection(_Table):
     """Cells: tasks x models x methods x settings x scenarios.
 
     Attributes:
+        family: Contract of what is selected, where it is not that of the suite.
         tasks: Task references.
         models: Model references; empty means the embedded models of each task.
         methods: Method ids; ``["all"]`` means every one of the family, controls apart.
@@ -44,6 +45,7 @@ class Selection(_Table):
         precisions, modes: Each is run in each of these; empty means the suite's own.
     """
 
+    family: str | None = None
     tasks: Annotated[list[str], Field(min_length=1)]
     models: list[str] = []
     methods: Annotated[list[str], Field(min_length=1)] = ["all"]
@@ -55,12 +57,12 @@ class Selection(_Table):
 
 
 class Suite(_Table):
-    """A suite file."""
+    """A suite file; where it has no family, each of its selections has one."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     title: str
     summary: str = ""
-    family: str
+    family: str = ""
     device: str = "cpu"
     precision: Precision = "fp32"
     mode: Mode = "eager"
@@ -68,6 +70,21 @@ class Suite(_Table):
     select: Annotated[list[Selection], Field(min_length=1)]
     measuring: Measuring = Measuring()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _of_families(self) -> Suite:
+        if not all(self.family_of(selection) for selection in self.select):
+            raise ValueError("a suite, or else each of its selections, has a family")
+        return self
+
+    def family_of(self, selection: Selection) -> str:
+        """The contract of a selection."""
+        return selection.family or self.family
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Contracts of all selections."""
+        return tuple(dict.fromkeys(map(self.family_of, self.select)))
 
 
 def _line(text: str, loc: tuple[int | str, ...]) -> int:

@@ -16,7 +16,7 @@ from tokonomy.errors import BadSuite, UnknownId
 
 _COLUMNS = {
     "method": ("id", "kind", "lossless", "effect", "paper", "summary"),
-    "task": ("id", "family", "licence", "summary"),
+    "task": ("id", "families", "licence", "summary"),
     "model": ("id", "task", "summary"),
 }
 
@@ -38,7 +38,8 @@ def _suites() -> list[dict[str, Any]]:
     _warn(broken)
     for name, path in sorted(files.items()):
         try:
-            found.append(read_suite(path).model_dump(mode="json"))
+            suite = read_suite(path)
+            found.append(suite.model_dump(mode="json") | {"families": list(suite.families)})
         except BadSuite as error:
             warn(f"suite {name} is left out: {error}")
     return found
@@ -112,7 +113,7 @@ def suites(as_json: bool) -> None:
     Example:
       tokonomy list suites
     """
-    _print(_suites(), ("id", "family", "title"), as_json)
+    _print(_suites(), ("id", "families", "title"), as_json)
 
 
 @list_.command()

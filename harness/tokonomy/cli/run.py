@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -53,8 +54,22 @@ def _settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
     return settings
 
 
+def _family(methods: Sequence[str], tasks: Sequence[str]) -> str:
+    """The one family that all methods and tasks are of."""
+    cards = [catalogue("task").card(ref.partition(":")[0]) for ref in tasks]
+    cards += [catalogue("method").card(name) for name in methods if name != "all"]
+    shared = [name for name in cards[0].families if all(name in card.families for card in cards)]
+    if len(shared) == 1:
+        return str(shared[0])
+    if shared:
+        raise UsageError(f"give --family, one of {', '.join(shared)}; all that is asked is of each")
+    said = "; ".join(f"{card.id} is of {' and '.join(card.families)}" for card in cards)
+    raise UsageError(f"methods and tasks have no family in common: {said}")
+
+
 def _asked(methods: Sequence[str], tasks: Sequence[str], given: Sequence[str],
-           models: Sequence[str], scenarios: Sequence[str]) -> Suite:  # fmt: skip
+           models: Sequence[str], scenarios: Sequence[str],
+           family: str | None) -> Suite:  # fmt: skip
     """A suite made of options."""
     if not methods or not tasks:
         missing = " and ".join(
@@ -74,7 +89,7 @@ def _asked(methods: Sequence[str], tasks: Sequence[str], given: Sequence[str],
     try:
         return Suite.model_validate({
             "id": _ASKED, "title": "Asked for on the command line",
-            "family": catalogue("task").card(tasks[0].partition(":")[0]).family,
+            "family": family or _family(methods, tasks),
             "select": [{
                 "tasks": list(tasks), "methods": list(methods), "models": list(models),
                 "scenarios": list(scenarios) or ["stream"],
@@ -228,6 +243,7 @@ def _opened(database: str, dry_run: bool) -> Iterator[Store | None]:
 @click.option("--method", "methods", multiple=True, help="A method; may be given again.")
 @click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A hyper-parameter.")
 @click.option("--task", "tasks", multiple=True, help="A task, e.g. digits or imagefolder:DIR.")
+@click.option("--family", help="The contract, where methods and tasks leave it open.")
 @click.option("--model", "models", multiple=True, help="hf:<repo or folder>, or a shipped model.")
 @click.option("--scenario", "scenarios", multiple=True, help="stream (default) or offline:BATCH.")
 @click.option("--device", help="cpu or cuda:N.")
@@ -249,6 +265,7 @@ def _opened(database: str, dry_run: bool) -> Iterator[Store | None]:
 @click.option("--retry-failed", is_flag=True, help="Run cells again whose newest run failed.")
 @click.option("--fresh", is_flag=True, help="Run every cell again.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time.")
+@click.option("--allow-code-execution", is_flag=True, help="Let tasks run code a model wrote.")
 @click.option("--start", type=click.Choice(["fork", "spawn"]), help="How processes are started.")
 @database_option
 @json_option
@@ -257,6 +274,7 @@ def run(
     methods: tuple[str, ...],
     given: tuple[str, ...],
     tasks: tuple[str, ...],
+    family: str | None,
     models: tuple[str, ...],
     scenarios: tuple[str, ...],
     device: str | None,
@@ -269,6 +287,7 @@ def run(
     retry_failed: bool,
     fresh: bool,
     dry_run: bool,
+    allow_code_execution: bool,
     start: Start | None,
     database: str,
     as_json: bool,
@@ -283,9 +302,13 @@ def run(
       tokonomy run --suite quick
       tokonomy run --method tome --set r=4 --task digits --dry-run
     """
+    if allow_code_execution:  # read by the task and, after lm-eval's own, by HF's evaluate
+        os.environ |= {"TOKONOMY_ALLOW_CODE": "1", "HF_ALLOW_CODE_EVAL": "1"}
     if suite and (methods or tasks or given or models or scenarios):
         raise UsageError("--suite names its own methods and tasks; narrow it with --only")
-    chosen = find_suite(suite) if suite else _asked(methods, tasks, given, models, scenarios)
+    chosen = (
+        find_suite(suite) if suite else _asked(methods, tasks, given, models, scenarios, family)
+    )
     hard = _settings(measure, "--measure")
     if energy and chosen.measuring.energy is None:
         hard.setdefault("energy", {})

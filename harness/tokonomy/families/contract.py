@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 from torch.nn import Parameter
 
-from tokonomy.errors import UnknownId
 from tokonomy.store.cell import ModelRef, TaskRef
 
 Predict = Callable[[Any], Tensor]
@@ -29,33 +27,52 @@ class LayerWeights:
     mlp: Parameter
 
 
+class Reading(NamedTuple):
+    """One pass of a model that reads in several.
+
+    Attributes:
+        read: Tokens that its last block was given.
+        cached: Tokens that this block's cache held before.
+        logical_bytes: Of the keys and values in the caches of all blocks, before.
+        physical_bytes: Of the memory that these tensors hold on to, as views do of a larger one.
+    """
+
+    read: int
+    cached: int
+    logical_bytes: int
+    physical_bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What a whole split gave.
 
     Attributes:
-        indices: Places of the readable samples in the split, in order.
-        predictions: One output per readable sample.
+        predictions: What each readable sample was answered, in order.
+        scores: Score of each, between 0 and 1.
+        groups: The part of its task that each belongs to; empty where a task has no parts.
         logits_hash: SHA-256 over the raw outputs.
         inputs_hash: SHA-256 over the inputs as they were fed, taken before each call.
         unreadable: Ids of the samples that could not be decoded, with the reason.
-        raw: Raw outputs, float32 [samples, classes].
+        raw: Raw outputs, a row for each of ``ids`` of the batches; one sample may take several.
     """
 
-    indices: list[int]
-    predictions: list[int]
+    predictions: list[int | str]
+    scores: list[float]
+    groups: list[str]
     logits_hash: str
     inputs_hash: str
     unreadable: list[str]
-    raw: Tensor
+    raw: dict[int, Tensor]
 
 
 class Family(Protocol):
     """The contract of one family; references to tasks and models are those of the command line.
 
-    A batch is a frozen dataclass of tensors with ``ids``, the places of its samples in the split
+    A batch is a frozen dataclass of tensors with ``ids``, the places of its rows in the split
     (int64 [B]), and has a length. A model has ``module``, whose ``parameters()`` are its weights,
-    and is called with a batch.
+    and is called with a batch. An output is a tensor with a row for each row of the batch: of a
+    floating type where nearness counts, of integers where only equality does.
     """
 
     id: str
@@ -97,29 +114,26 @@ class Family(Protocol):
     def validate(self, output: object, batch: Any, model: Any) -> Tensor:
         """The output itself, if it is one; raises ``InvalidOutput``."""
 
+    def answer(self, row: Tensor) -> Hashable:
+        """What a row of an output says; two rows that say the same may differ in rounding."""
+
     def evaluate(self, predict: Predict, model: Any, data: Any) -> Outputs:
-        """Every sample of the split through ``predict``."""
+        """Every sample of the split through ``predict``, scored."""
 
-    def score(self, outputs: Outputs, data: Any) -> list[float]:
-        """Score of each readable sample, between 0 and 1."""
+    def coarse(self, model: Any) -> AbstractContextManager[Predict] | None:
+        """The unmodified model on inputs of a quarter of the tokens; None if there is no such."""
 
-    def coarse(self, model: Any) -> AbstractContextManager[Predict]:
-        """The unmodified model on inputs of a quarter of the tokens; undone on exit."""
+    def first(self, batch: Any) -> Any | None:
+        """The same batch asked for its first token only; None where there is nothing to follow."""
+
+    def reading(self, model: Any) -> AbstractContextManager[Callable[[], list[Reading]]]:
+        """Watch the model read: gives each pass through it since last asked; undone on exit.
+
+        Empty where a call is one pass over the whole input.
+        """
 
     def layers(self, model: Any) -> list[LayerWeights]:
         """Weights of each block, first to last."""
 
     def fingerprint(self, model: Any) -> str:
         """A hash over weights and structure; differs if anything was left changed."""
-
-
-_FAMILIES = {"vision": "tokonomy.families.vision.family:Vision"}
-
-
-def load_family(name: str) -> Family:
-    """The family of that name; raises ``UnknownId``."""
-    if name not in _FAMILIES:
-        raise UnknownId(f"no family {name!r}; known: {', '.join(sorted(_FAMILIES))}")
-    module, _, attribute = _FAMILIES[name].partition(":")
-    family: Family = getattr(import_module(module), attribute)()
-    return family

@@ -40,11 +40,11 @@ def kept(output: object) -> object:
 
 
 def altered(batch: Any) -> Any:
-    """The same samples by name with other contents: mirrored, and moved by a third."""
+    """The same samples by name with other contents, numbers or token ids: mirrored, and moved."""
     changes = {
         name: value.flip(-1).roll(max(1, value.shape[-1] // 3), -1)
         for name, value in tensors(batch)
-        if value.is_floating_point()
+        if value.is_floating_point() or (value.ndim > 1 and value.dtype == torch.int64)
     }
     return replace(batch, **changes)
 

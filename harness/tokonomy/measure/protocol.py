@@ -25,15 +25,11 @@ LOOKS: Final = 3
 luck does not end it. With one look, coverage of simulated sessions depends more on the noise (95 to
 98 % at the level that reaches 95) than with three (95 to 97 %)."""
 
-TIMED_BATCHES: Final = 16
-"""Different batches that timing goes round; where there are two or more, no arm meets the same one
-twice in a row."""
-
 TIMED_SAMPLES: Final = 64
-"""About so many samples in all those batches (at least four batches), to bound their memory."""
+"""At most so many samples in all timed batches (at least four batches), to bound their memory."""
 
 LEDGER_SAMPLES: Final = 32
-"""Samples whose tokens are counted: token counts of data-dependent methods vary by a few percent,
+"""Samples whose tokens are counted, at most two for each timed batch: token counts of data-dependent methods vary by a few percent,
 so the mean of 32 is good to about one."""
 
 STEADY_SAMPLES: Final = 8
@@ -41,7 +37,8 @@ STEADY_SAMPLES: Final = 8
 of the method, or varies on too few samples to move the mean by more than a few percent."""
 
 REFERENCE_SAMPLES: Final = 2
-"""Samples counted for the unmodified model, which does the same work on every one."""
+"""Samples counted for the unmodified model where it does the same work on each; else as many as of
+the method."""
 
 SAME: Final = 1e-4
 """Two outputs are the same when they differ by at most this share of the largest logit (for half
@@ -78,7 +75,8 @@ UNSEEN: Final = 1.6
 model's: what methods add of their own is within a third of the blocks they run in."""
 
 FRESH_CALLS: Final = 10
-"""Calls on inputs never seen before, each between two calls on a timed one."""
+"""Calls on inputs never seen before, each between two calls on a timed one; fewer where timing goes
+round fewer batches."""
 
 FRESH_LEAST: Final = 5
 """Fresh inputs below which the comparison is not made: too few to tell a lookup from noise."""

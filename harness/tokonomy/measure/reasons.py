@@ -94,6 +94,8 @@ _MISSING = {
     "peak-not-resettable": "The kernel refused to reset the high-water mark of memory.",
     "peak-unreadable": "The kernel did not give the high-water mark of memory.",
     "uncounted-method": "The method does not use the model's own weights: tokens are not seen.",
+    "one-pass": "A call reads its whole input in one pass, so there are no tokens to wait for.",
+    "unseen-passes": "The method does not call the model's own blocks, so passes are not seen.",
     "uncounted-model": "The model's own weights saw no rows, so tokens could not be counted.",
 }
 _CAUSES = {  # what spoils a measurement, and the reason of a run that cannot be had without

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from tokonomy.errors import BadData, Unsupported
-from tokonomy.families.contract import Family, load_family
+from tokonomy.families.contract import Family
+from tokonomy.families.registry import load_family
 from tokonomy.measure import heap
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.run.ending import stage

@@ -184,7 +184,7 @@ def _record(job: Job, run_id: str, started: datetime, outcome: Outcome, log: str
     )
     try:
         record = Record(
-            schema_version=2,
+            schema_version=3,
             run_id=run_id,
             started=started.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             suite=job.suite,

@@ -180,11 +180,20 @@ class Careful:
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same numbers, NaN equal to itself."""
+    if not one.is_floating_point():
+        return torch.equal(one, other)
     return bool(torch.equal(one.nan_to_num(), other.nan_to_num()))
 
 
 def agree(one: Tensor, other: Tensor) -> list[bool]:
-    """Whether each sample's logits agree, apart from what another batch size does to them."""
+    """Whether each row of two outputs agrees, apart from what another batch size does to numbers.
+
+    Integers, such as token ids, agree where they are equal.
+    """
+    one, other = one.flatten(1), other.flatten(1)
+    if not one.is_floating_point():
+        same: list[bool] = (one == other).all(1).tolist()
+        return same
     share = max(AGREE, 8 * torch.finfo(one.dtype).eps)
     gap = (one.float() - other.float()).abs().amax(1)
     found: list[bool] = (gap <= share * other.float().abs().amax(1).clamp(min=1e-6)).tolist()
@@ -193,7 +202,9 @@ def agree(one: Tensor, other: Tensor) -> list[bool]:
 
 def close(one: Tensor, other: Tensor) -> bool:
     """Whether two outputs agree within float tolerance of the largest."""
-    if one.shape != other.shape:
+    if one.shape != other.shape or one.dtype != other.dtype:
         return False
+    if not one.is_floating_point():
+        return torch.equal(one, other)
     scale, share = float(other.abs().max()), max(SAME, 8 * torch.finfo(other.dtype).eps)
     return bool((one - other).abs().max() <= share * max(scale, 1e-6))

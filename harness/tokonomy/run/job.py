@@ -10,7 +10,16 @@ from tokonomy.catalog.suites import Limits
 from tokonomy.errors import BadRecord
 from tokonomy.store.cell import Cell
 from tokonomy.store.fields import Missing, Part, Scalar, Status, Text
-from tokonomy.store.observed import Costs, Energy, Flag, Memory, Quality, Timing, Work
+from tokonomy.store.observed import (
+    Costs,
+    Decoding,
+    Energy,
+    Flag,
+    Memory,
+    Quality,
+    Timing,
+    Work,
+)
 
 JOB, OUTCOME, LOG = "job.json", "outcome.json", "log"
 FORKED = "forked"  # left by a copy of the process that came back from the method
@@ -34,8 +43,10 @@ class Outcome(Part):
     detail: Text | None = None
     costs: Costs | Missing = NOT_RUN
     timing: Timing | Missing = NOT_RUN
+    first_token: Timing | Missing = NOT_RUN
     memory: Memory | Missing = NOT_RUN
     work: Work | Missing = NOT_RUN
+    decoding: Decoding | Missing = NOT_RUN
     energy: Energy | Missing = NOT_RUN
     quality: Quality | Missing = NOT_RUN
     flags: list[Flag] = Field(default_factory=list)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tokonomy.catalog.registry import catalogue
-from tokonomy.families.contract import Outputs
+from tokonomy.families.contract import Family, Outputs, Reading
 from tokonomy.measure import ledger
 from tokonomy.measure.arms import Predict, Seen
 from tokonomy.measure.clock import clock_for
@@ -33,17 +33,26 @@ from tokonomy.measure.protocol import (
     PLAIN_CALLS,
     PLAIN_S,
     REFERENCE_SAMPLES,
-    TIMED_BATCHES,
     TIMED_SAMPLES,
 )
 from tokonomy.run.bench import Bench
 from tokonomy.run.ending import Ended
 from tokonomy.run.guards import Careful, agree
 from tokonomy.store.cell import Cell
-from tokonomy.store.fields import Arm, Missing
-from tokonomy.store.observed import UNSCORED, Energy, Flag, Quality, Timing, Work
+from tokonomy.store.fields import Arm, Missing, Mode
+from tokonomy.store.observed import (
+    ONE_PASS,
+    UNSCORED,
+    Decoded,
+    Decoding,
+    Energy,
+    Flag,
+    Quality,
+    Timing,
+    Work,
+)
 
-Answers = dict[int, Tensor]  # logits [classes] of each sample, as first given
+Answers = dict[int, Tensor]  # the row of output of each row of the batches, as first given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +81,9 @@ def choose(bench: Bench) -> Batches:
     """Batches of exactly the cell's size; unreadable samples thin them out."""
     cell, family = bench.job.cell, bench.family
     size = cell.batch_size
-    timed = max(4, min(TIMED_BATCHES, TIMED_SAMPLES // size))
-    places = spread(len(bench.data), size, timed + FRESH_CALLS)
+    timed = max(4, min(cell.measuring.batches, TIMED_SAMPLES // size))
+    unmet = min(FRESH_CALLS, timed + 1)
+    places = spread(len(bench.data), size, timed + unmet)
     batches = [
         batch
         for place in places
@@ -86,7 +96,7 @@ def choose(bench: Bench) -> Batches:
             "split-too-small",
             f"no {size} readable samples in a row among {len(bench.data)}",
         )
-    fresh = batches[1::2][:FRESH_CALLS]
+    fresh = batches[1::2][:unmet]
     seen = [batch for batch in batches if not any(batch is other for other in fresh)]
     return Batches(timed=seen[:timed], fresh=fresh)
 
@@ -96,6 +106,30 @@ def latency(
 ) -> tuple[Timing, Answers]:
     """The timed pass, and what the method answered in it, by sample."""
     answers: Answers = {}
+    return _timed(bench, method, reference, batches, answers), answers
+
+
+def first_token(
+    bench: Bench, method: Predict, reference: Predict, batches: list[Any], whole: Answers
+) -> Timing | Missing:
+    """The timed pass over calls that ask for the first token only: what reading a prompt takes.
+
+    The token must be the one that ``whole`` answers begin with.
+    """
+    asked = [first for first in map(bench.family.first, batches) if first is not None]
+    if not asked:
+        return ONE_PASS
+    answers: Answers = {}
+    timing = _timed(bench, method, reference, asked, answers)
+    if any(row[0] != whole[sample][0] for sample, row in answers.items()):
+        raise Ended("invalid", "not-deterministic", "the first token alone is another one")
+    return timing
+
+
+def _timed(
+    bench: Bench, method: Predict, reference: Predict, batches: list[Any], answers: Answers
+) -> Timing:
+    """Both arms in turn; what the method answers goes to ``answers``."""
     kept = [copied(batch) for batch in batches]
     timing = measure_pairs(
         method,
@@ -108,7 +142,7 @@ def latency(
         watch=bench.telemetry.causes,
     )
     _untouched(batches, kept)
-    return timing, answers
+    return timing
 
 
 def _looking(bench: Bench, batches: list[Any], answers: Answers) -> Seen:
@@ -174,21 +208,26 @@ def seconds(predict: Predict, batch: object) -> list[float]:
     return taken
 
 
-def check_fresh(predict: Predict, batches: Batches) -> list[Flag]:
+def check_fresh(
+    predict: Predict, reference: Predict, batches: Batches, mode: Mode
+) -> list[Flag]:
     """Compare inputs met before with fresh ones; raise if those run much faster: answers are kept.
 
     Three calls in four must be slower by a ratio than the slower of two beside them: a lookup is,
-    noise is not. Nothing but what the timed pass called is timed.
+    noise is not. Where shapes differ, the reference says how much longer a fresh input takes.
     """
     shapes = {shape(batch) for batch in batches.timed}  # another may have to be compiled first
-    unmet = [batch for batch in batches.fresh if shape(batch) in shapes]
+    unmet = [batch for batch in batches.fresh if mode == "eager" or shape(batch) in shapes]
     if len(unmet) < FRESH_LEAST:
         return [Flag(code="fresh-not-checked", detail=f"{len(unmet)} fresh inputs")]
     ratios = []
     for number, fresh in enumerate(unmet):
         met = batches.timed[number % len(batches.timed)]
         before, taken, after = (_seconds(predict, batch) for batch in (met, fresh, met))
-        ratios.append(taken / max(before, after))
+        longer = 1.0
+        if shape(met) != shape(fresh):
+            longer = max(1.0, _seconds(reference, fresh) / _seconds(reference, met))
+        ratios.append(taken / max(before, after) / longer)
     low = sorted(ratios)[len(ratios) // 4]
     detail = f"fresh inputs take {statistics.median(ratios):.1f} times as long"
     if low > FRESH_RATIO:
@@ -223,17 +262,59 @@ def check_input(method: Predict, reference: Predict, batch: Any) -> None:
         raise Ended("invalid", "ignores-input")
 
 
+def count_decoding(
+    bench: Bench, method: Predict, reference: Any
+) -> tuple[Decoding | Missing, Answers]:
+    """Passes of the model on the way to each answer, of both arms; what the method answered."""
+    family, answers = bench.family, Answers()
+    singles = _singles(bench, bench.job.cell.measuring.batches)
+    counted: dict[Arm, list[Decoded]] = {"method": [], "reference": []}
+    arms: list[tuple[Arm, Predict, Any]] = [
+        ("method", method, bench.model),
+        ("reference", reference, reference),
+    ]
+    for arm, predict, model in arms:
+        with family.reading(model) as passes:
+            for batch in singles:
+                output = family.validate(predict(batch), batch, model)
+                if arm == "method":
+                    _note(answers, batch, output.clone())
+                counted[arm].append(_decoded(output, passes()))
+    bench.around.check()
+    if not any(each.read for each in counted["reference"]):
+        return ONE_PASS, Answers()
+    if not all(each.read for each in counted["method"]):
+        detail = "the method does not call the model's own blocks"
+        return Missing(reason="unseen-passes", detail=detail), answers
+    return Decoding(**counted), answers
+
+
+def _decoded(output: Tensor, passes: list[Reading]) -> Decoded:
+    """One answer and how it came about; token ids end with -1 where an answer is short."""
+    tokens = output.shape[1] if output.is_floating_point() else int((output >= 0).sum())
+    columns = [list(column) for column in zip(*passes, strict=True)] or [[]] * 4
+    return Decoded(tokens=tokens, **dict(zip(Reading._fields, columns, strict=True)))
+
+
+def _singles(bench: Bench, wanted: int) -> list[Any]:
+    """Batches of one sample each, spread over the split."""
+    indices = [place.start for place in spread(len(bench.data), 1, wanted)]
+    return list(bench.family.batches(bench.model, bench.data, 1, indices=indices))
+
+
 def count_work(bench: Bench, method: Predict, reference: Any) -> tuple[Work | Missing, Answers]:
     """Tokens and arithmetic of both arms, sample by sample, and what the method answered."""
     family = bench.family
-    indices = [place.start for place in spread(len(bench.data), 1, LEDGER_SAMPLES)]
-    singles = list(family.batches(bench.model, bench.data, 1, indices=indices))
+    singles = _singles(bench, min(LEDGER_SAMPLES, 2 * bench.job.cell.measuring.batches))
     inside: set[str] = set()
     look = bench.around.changed
     ours = ledger.count(method, singles, family.layers(bench.model), lambda: inside.update(look()))
     if inside:
         raise Ended("invalid", "settings-changed", f"{', '.join(sorted(inside))}, inside of calls")
     plain = ledger.count(reference, singles[:REFERENCE_SAMPLES], family.layers(reference))
+    if not plain.steady() or len({shape(batch) for batch in singles}) > 1:
+        same = singles[: len(ours.flops)]
+        plain = ledger.count(reference, same, family.layers(reference))
     bench.around.check()
     answers: Answers = {}
     for batch, output in zip(singles, ours.outputs, strict=False):
@@ -266,19 +347,22 @@ def judge(
         arms |= others.result()
     if len({outputs.inputs_hash for outputs in arms.values()}) > 1:
         raise Ended("invalid", "inputs-differ")
-    said = dict(zip(arms["method"].indices, arms["method"].raw, strict=True))
+    said = arms["method"].raw
     scored = meaningful(bench.job.cell)
     flags = [
-        flag for name, answers in passes.items() for flag in _compare(name, said, answers, scored)
+        flag
+        for name, answers in passes.items()
+        for flag in _compare(name, said, answers, family if scored else None)
     ]
     if not scored:
         return Missing(reason=UNSCORED, detail="the task or the weights are for costs only"), flags
     quality = Quality(
         metric=family.metric,
         outputs={arm: outputs.predictions for arm, outputs in arms.items()},
-        scores={arm: family.score(outputs, data) for arm, outputs in arms.items()},
+        scores={arm: outputs.scores for arm, outputs in arms.items()},
         outputs_hash={arm: outputs.logits_hash for arm, outputs in arms.items()},
         unreadable=arms["method"].unreadable,
+        groups=arms["method"].groups,
     )
     return quality, flags
 
@@ -289,8 +373,9 @@ def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:
     torch.set_num_threads(threads)
     with torch.inference_mode():
         arms = {"reference": family.evaluate(reference, reference, data)}
-        if meaningful(bench.job.cell):
-            with family.coarse(reference) as coarse:
+        smaller = family.coarse(reference) if meaningful(bench.job.cell) else None
+        if smaller is not None:
+            with smaller as coarse:
                 arms["coarse"] = family.evaluate(coarse, reference, data)
     return arms
 
@@ -303,16 +388,21 @@ def meaningful(cell: Cell) -> bool:
     return all(tasks[name].scored for name in names if name in tasks)
 
 
-def _compare(name: str, said: Answers, answers: Answers, scored: bool) -> list[Flag]:
-    """Compare a pass's logits with those of the quality pass; raise if too many differ."""
-    ours = torch.stack(list(answers.values())).cpu()
-    others = torch.stack([said[sample] for sample in answers]).to(ours.dtype)
-    differing = agree(ours, others).count(False)
-    if differing >= DIFFERING_LEAST and differing > DIFFERING * len(ours):
-        detail = f"{differing} of {len(ours)} samples in the {name} pass"
+def _compare(name: str, said: Answers, answers: Answers, family: Family | None) -> list[Flag]:
+    """Compare a pass's outputs with those of the quality pass; raise if too many differ.
+
+    Without a family what they say means nothing.
+    """
+    rows = [
+        (row.cpu()[: len(said[sample])], said[sample].to(row.dtype))  # a batch may pad it
+        for sample, row in answers.items()
+    ]
+    differing = [agree(ours[None], other[None])[0] for ours, other in rows].count(False)
+    if differing >= DIFFERING_LEAST and differing > DIFFERING * len(rows):
+        detail = f"{differing} of {len(rows)} samples in the {name} pass"
         raise Ended("invalid", "outputs-differ", detail)
-    flips = int((ours.argmax(1) != others.argmax(1)).sum()) if scored else 0
+    flips = sum(family.answer(a) != family.answer(b) for a, b in rows) if family else 0
     if not differing and not flips:
         return []
-    detail = f"{name} pass: {flips} answers and {differing} outputs differ, of {len(ours)}"
+    detail = f"{name} pass: {flips} answers and {differing} outputs differ, of {len(rows)}"
     return [Flag(code="answers-flipped", detail=detail)]

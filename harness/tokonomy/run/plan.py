@@ -20,7 +20,7 @@ from tokonomy.catalog.sources import source_hash
 from tokonomy.catalog.suites import Precision, Selection, Suite
 from tokonomy.errors import BadCard, BadParameter, Unsupported
 from tokonomy.families.context import Context
-from tokonomy.families.contract import load_family
+from tokonomy.families.registry import load_family
 from tokonomy.measure.devices import device_class
 from tokonomy.measure.environment import software
 from tokonomy.measure.protocol import PROTOCOL
@@ -35,6 +35,7 @@ Setting = tuple[str, dict[str, Any]]
 class Place:
     """Where a method is measured."""
 
+    family: str
     task: TaskRef
     model: ModelRef
     scenario: Scenario
@@ -48,9 +49,9 @@ def expand(suite: Suite) -> tuple[Job, ...]:
 
     Raises a ``UsageError`` for unknown ids and for parameters that a method refuses.
     """
-    load_family(suite.family)
     jobs: dict[str, Job] = {}
     for selection in suite.select:
+        load_family(suite.family_of(selection))
         settings = list(_settings(suite, selection))
         checked: set[tuple[str, str]] = set()
         for place in _places(suite, selection):
@@ -67,8 +68,10 @@ def expand(suite: Suite) -> tuple[Job, ...]:
 
 
 def _places(suite: Suite, selection: Selection) -> Iterator[Place]:
-    family = load_family(suite.family)
+    name = suite.family_of(selection)
+    family = load_family(name)
     for task_ref in selection.tasks:
+        _fits(name, "task", task_ref.partition(":")[0])
         task = family.describe_task(task_ref)
         models = selection.models or family.models_for(task_ref)
         if not models:
@@ -82,12 +85,13 @@ def _places(suite: Suite, selection: Selection) -> Iterator[Place]:
                 selection.precisions or [suite.precision],
                 selection.modes or [suite.mode],
             ):
-                name, _, size = scenario.partition(":")
+                kind, _, size = scenario.partition(":")
                 yield Place(
+                    family=name,
                     task=task,
                     model=model,
                     batch_size=int(size or 1),
-                    scenario="stream" if name == "stream" else "offline",
+                    scenario="stream" if kind == "stream" else "offline",
                     precision=precision,
                     mode=mode,
                 )
@@ -100,7 +104,7 @@ def _preflight(
 
     Settings of a card's own sweep are left to their runs.
     """
-    family = load_family(suite.family)
+    family = load_family(place.family)
     skeleton = family.skeleton(place.model.ref)
     family.check(skeleton, family.open(place.task.ref))
     for name, settings in given.items():
@@ -112,20 +116,26 @@ def _preflight(
 
 def _settings(suite: Suite, selection: Selection) -> Iterator[Setting]:
     """Methods with their settings; references come first and are never left out."""
-    methods = catalogue("method")
-    offered = {name: card for name, card in methods.cards.items() if card.family == suite.family}
+    family, cards = suite.family_of(selection), catalogue("method").cards
+    offered = {name: card for name, card in cards.items() if family in card.families}
     every = [name for name, card in offered.items() if card.kind != "control"]
     chosen = every if selection.methods == ["all"] else selection.methods
     for name in chosen:
-        if methods.card(name).family != suite.family:
-            raise BadParameter(
-                f"method {name!r} is of family {methods.card(name).family!r}; "
-                f"the suite is of {suite.family!r}"
-            )
+        _fits(family, "method", name)
     references = [name for name, card in offered.items() if card.kind == "reference"]
     for name in dict.fromkeys((*references, *chosen)):
         for params in selection.params.get(name) or _sweep(offered[name], selection.settings):
             yield name, dict(params)
+
+
+def _fits(family: str, noun: str, name: str) -> None:
+    """Raise where a method or task is of other families."""
+    families = catalogue(noun).card(name).families
+    if family not in families:
+        raise BadParameter(
+            f"{noun} {name!r} is of family {' and '.join(map(repr, families))}; "
+            f"the selection is of {family!r}"
+        )
 
 
 def _sweep(card: MethodCard, settings: str) -> Sequence[Mapping[str, Any]]:
@@ -170,8 +180,8 @@ def _libraries() -> dict[str, str | None]:
 
 def _cell(suite: Suite, place: Place, method: MethodRef) -> Cell:
     fields: dict[str, Any] = {
-        "family": suite.family,
-        "family_hash": _family_source(suite.family),
+        "family": place.family,
+        "family_hash": _family_source(place.family),
         "method": method,
         "task": place.task,
         "model": place.model,

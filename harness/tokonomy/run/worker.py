@@ -22,7 +22,7 @@ from torch import Tensor
 from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import Unsupported
 from tokonomy.families.context import Context
-from tokonomy.families.contract import load_family
+from tokonomy.families.registry import load_family
 from tokonomy.measure import compiling, crosscheck, environment, occupancy, settings, throttling
 from tokonomy.measure.arms import Predict
 from tokonomy.measure.devices import device_class, open_telemetry
@@ -258,23 +258,27 @@ def _measure(
     with stage("raise-in-harness"), _beside(bench, reference, batches) as other:
         beside = called(other.predict, "raise-in-harness", around)
         timing, answers = passes.latency(bench, timed, beside, batches.timed)
+        first_token = passes.first_token(bench, timed, beside, batches.timed, answers)
         energy = passes.energy(bench, timed, beside, batches.timed, timing, answers)
     if not close(family.validate(Careful(timed, around)(probe), probe, bench.model), output):
         raise Ended("invalid", "not-deterministic")
     if arm.recompiles():
         raise Ended("invalid", "recompiled", f"{arm.recompiles()} times after warm-up")
-    fresh = passes.check_fresh(timed, batches)
+    fresh = passes.check_fresh(timed, untouched, batches, bench.job.cell.mode)
     passes.check_input(Careful(timed, around), untouched, probe)
     work, counted = passes.count_work(bench, predict, reference)
+    decoding, read = passes.count_decoding(bench, predict, reference)
     with around.threads(max(1, environment.cores() // 2)):
         quality, flips = passes.judge(
-            bench, predict, reference, {"timed": answers, "counting": counted}
+            bench, predict, reference, {"timed": answers, "counting": counted | read}
         )
     outcome = Outcome(
         status="ok",
         timing=timing,
+        first_token=first_token,
         memory=memory,
         work=work,
+        decoding=decoding,
         quality=quality,
         energy=energy,
         flags=flips

@@ -70,6 +70,9 @@ class EnergyPlan(Part):
     settle_s: Duration = 30.0
 
 
+_BATCHES = 16
+
+
 class Measuring(Part):
     """How hard latency is measured, and energy.
 
@@ -79,6 +82,7 @@ class Measuring(Part):
         min_pairs, max_pairs: Bounds of the number of pairs; the least is where the interval is
             first looked at.
         max_s: Cap on the timed pass, seconds.
+        batches: Different batches that timing goes round; no arm meets one twice in a row.
         half_width: Stop when the ratio's relative 95 % half-width is at most this.
         energy: How energy is measured; None for not at all.
     """
@@ -90,6 +94,7 @@ class Measuring(Part):
     max_pairs: Positive = 400
     max_s: Duration = 3.0
     half_width: Duration = 0.01
+    batches: Annotated[int, Field(ge=4, le=64)] = _BATCHES
     energy: EnergyPlan | None = None
 
 
@@ -142,8 +147,10 @@ def cell_key(fields: Mapping[str, Any]) -> str:
 
 
 def _keyed_hash(setup: Setup) -> str:
-    """Hash of a setup; what came with version 2 counts only where it is used, so old keys stand."""
+    """Hash of a setup; what came later counts only where it is used, so that old keys stand."""
     fields = setup.model_dump(mode="json", exclude={"key"})
     if fields["measuring"]["energy"] is None:
         del fields["measuring"]["energy"]
+    if fields["measuring"]["batches"] == _BATCHES:
+        del fields["measuring"]["batches"]
     return content_hash(fields)

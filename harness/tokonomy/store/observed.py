@@ -23,6 +23,7 @@ from tokonomy.store.fields import (
 )
 
 NO_DEVICE_MEMORY = Missing(reason="no-device-memory")
+ONE_PASS = Missing(reason="one-pass", detail="a call reads its whole input in one pass")
 
 
 class Pair(Part):
@@ -222,18 +223,52 @@ class Work(Part):
     uncounted: list[Text]
 
 
+class Decoded(Part):
+    """One sample that was answered token by token, and each pass of the model on the way.
+
+    Attributes:
+        tokens: Tokens of the answer, counted in the output.
+        read: Tokens that the last block was given in each pass; the first reads the prompt.
+        cached: Tokens that this block's cache held before each pass.
+        logical_bytes: Of the keys and values cached in all blocks, before each pass.
+        physical_bytes: Of the memory that these tensors hold on to, before each pass.
+    """
+
+    tokens: Annotated[int, Field(ge=0, lt=2**31)]
+    read: list[Whole]
+    cached: list[Whole]
+    logical_bytes: list[Bytes]
+    physical_bytes: list[Bytes]
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Decoded:
+        columns = (self.read, self.cached, self.logical_bytes, self.physical_bytes)
+        if len(set(map(len, columns))) != 1:
+            raise ValueError("every pass has its tokens, its cache and its bytes")
+        return self
+
+
+class Decoding(Part):
+    """Answers made token by token, of both arms on the same samples, at batch 1 and untimed."""
+
+    method: Annotated[list[Decoded], Field(min_length=1)]
+    reference: Annotated[list[Decoded], Field(min_length=1)]
+
+
 class Quality(Part):
     """Every sample's outputs and scores, by arm, in the order of the split.
 
     Arms: ``method``, ``reference`` and, where the family has one, ``coarse`` (the reference on
     inputs made smaller to a quarter of the tokens), from which difficulty strata are made.
+    ``groups`` holds the part of its task that each sample belongs to; empty where there are none.
     """
 
     metric: Text
-    outputs: dict[Text, list[Whole]]
+    outputs: dict[Text, list[Whole | Text]]
     scores: dict[Text, Annotated[list[Score], Field(min_length=1)]]
     outputs_hash: dict[Text, Sha]
     unreadable: list[Text]
+    groups: list[Text] = Field(default=[])
 
     @model_validator(mode="after")
     def _aligned(self) -> Quality:
@@ -244,6 +279,8 @@ class Quality(Part):
                 "every arm needs one output and one score per sample, and the arms "
                 "'method' and 'reference' are required"
             )
+        if self.groups and len(self.groups) not in lengths:
+            raise ValueError("groups holds one name per sample, or none at all")
         return self
 
 

@@ -14,10 +14,21 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from tokonomy.errors import BadRecord
 from tokonomy.store.cell import Cell
 from tokonomy.store.fields import Log, Missing, Part, Scalar, Status, Text, Utc
-from tokonomy.store.observed import UNSCORED, Costs, Energy, Flag, Memory, Quality, Timing, Work
+from tokonomy.store.observed import (
+    ONE_PASS,
+    UNSCORED,
+    Costs,
+    Decoding,
+    Energy,
+    Flag,
+    Memory,
+    Quality,
+    Timing,
+    Work,
+)
 
-SCHEMA_VERSION = 2
-"""Version 1 lacks the fields that came with 2, and is read as a version 2 without them."""
+SCHEMA_VERSION = 3
+"""Earlier versions lack the fields that came later, and are read as a version 3 without them."""
 
 
 class Harness(Part):
@@ -42,7 +53,7 @@ class Machine(Part):
 class Record(Part):
     """One attempt at one cell."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     run_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     started: Utc
     suite: Text | None
@@ -55,8 +66,10 @@ class Record(Part):
     machine: Machine
     costs: Costs | Missing
     timing: Timing | Missing
+    first_token: Timing | Missing = ONE_PASS
     memory: Memory | Missing
     work: Work | Missing
+    decoding: Decoding | Missing = ONE_PASS
     energy: Energy | Missing
     quality: Quality | Missing
     flags: list[Flag]
@@ -72,11 +85,12 @@ class Record(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_version_1(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict) or fields.get("schema_version") != 1:
+    def _from_earlier(cls, fields: Any) -> Any:
+        version = fields.get("schema_version") if isinstance(fields, dict) else None
+        if version not in (1, 2):
             return fields
         memory = fields.get("memory")
-        if isinstance(memory, dict) and "peak_bytes" in memory:
+        if version == 1 and isinstance(memory, dict) and "peak_bytes" in memory:
             fields = fields | {"memory": {"process": memory}}
         return fields | {"schema_version": SCHEMA_VERSION}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,13 +11,12 @@ from torch import Tensor
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
-from tokonomy.families.vision.model import Predict, VisionModel
-from tokonomy.families.vision.tokens import Batch
+from tokonomy.families.contract import Predict
 
 CARD = MethodCard(
     id="planted-memory",
     title="Planted memory",
-    family="vision",
+    families=("vision", "decoding", "kv"),
     summary="The unmodified model, with a known number of bytes held while it is called.",
     kind="control",
     lossless="exact",
@@ -52,14 +51,14 @@ class PlantedMemory:
                 f"mebibytes must be a whole number from 0 to 65536; got {self.mebibytes!r}"
             )
 
-    def prepare(self, model: VisionModel, context: Context) -> Predict:
+    def prepare(self, model: Any, context: Context) -> Predict:
         """The model beside its ballast."""
         device = next(model.module.parameters()).device
         size = self.mebibytes * 2**20
 
-        def predict(batch: Batch) -> Tensor:
+        def predict(batch: Any) -> Tensor:
             held = torch.full((size,), 1, dtype=torch.uint8, device=device)
-            logits = model(batch)
+            logits: Tensor = model(batch)
             del held
             return logits
 

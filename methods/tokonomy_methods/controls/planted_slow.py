@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,13 +15,12 @@ from torch import Tensor
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.errors import BadParameter
 from tokonomy.families.context import Context
-from tokonomy.families.vision.model import Predict, VisionModel
-from tokonomy.families.vision.tokens import Batch
+from tokonomy.families.contract import Predict
 
 CARD = MethodCard(
     id="planted-slow",
     title="Planted slow-down",
-    family="vision",
+    families=("vision", "decoding", "kv"),
     summary="The unmodified model, after which each call waits for a known share of its own time.",
     kind="control",
     lossless="exact",
@@ -59,14 +58,14 @@ class PlantedSlow:
         if not number or not 0 <= self.extra <= 10:
             raise BadParameter(f"extra must be a share from 0 to 10; got {self.extra!r}")
 
-    def prepare(self, model: VisionModel, context: Context) -> Predict:
+    def prepare(self, model: Any, context: Context) -> Predict:
         """The model with its wait."""
         wait = _waiter(next(model.module.parameters()).device)
         share = float(self.extra)
 
-        def predict(batch: Batch) -> Tensor:
+        def predict(batch: Any) -> Tensor:
             begun = perf_counter_ns()
-            logits = model(batch)
+            logits: Tensor = model(batch)
             wait()
             now = perf_counter_ns()
             until = now + math.floor(share * (now - begun))

@@ -19,7 +19,7 @@ from tokonomy_methods.tokens.schedule import check_rate, stages
 CARD = MethodCard(
     id="atc",
     title="ATC",
-    family="vision",
+    families=("vision",),
     summary="At a quarter, half and three quarters of the depth, patches are clustered bottom-up"
     " by the cosine of their keys, and each cluster becomes its mean.",
     kind="training-free",

@@ -18,7 +18,7 @@ from tokonomy_methods.tokens.schedule import check_rate, stages
 CARD = MethodCard(
     id="ats",
     title="ATS",
-    family="vision",
+    families=("vision",),
     summary="Inside attention, evenly spaced points of the cumulative significance pick the "
     "patches; an image with few significant patches keeps fewer.",
     kind="training-free",

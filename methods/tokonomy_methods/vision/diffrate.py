@@ -26,7 +26,7 @@ from tokonomy_methods.tokens.score import class_attention
 CARD = MethodCard(
     id="diffrate",
     title="DiffRate",
-    family="vision",
+    families=("vision",),
     summary="In every block but the first, the patches with the least class attention are dropped "
     "and the next ones merged, by a schedule that was learned once.",
     kind="training-free",

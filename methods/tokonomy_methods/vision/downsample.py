@@ -15,7 +15,7 @@ from tokonomy_methods.tokens.schedule import check_rate, exact
 CARD = MethodCard(
     id="downsample",
     title="Input down-sampling",
-    family="vision",
+    families=("vision",),
     summary="The image is made smaller before patching; position embeddings are interpolated.",
     kind="training-free",
     lossless="lossy",

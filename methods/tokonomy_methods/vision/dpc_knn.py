@@ -18,7 +18,7 @@ from tokonomy_methods.tokens.schedule import check_rate, stages
 CARD = MethodCard(
     id="dpc-knn",
     title="DPC-KNN",
-    family="vision",
+    families=("vision",),
     summary="Before three blocks, patches gather around density peaks of their hidden states, and"
     " each cluster becomes its mean.",
     kind="training-free",

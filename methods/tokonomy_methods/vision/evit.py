@@ -21,7 +21,7 @@ from tokonomy_methods.tokens.score import class_attention
 CARD = MethodCard(
     id="evit",
     title="EViT",
-    family="vision",
+    families=("vision",),
     summary="Three times, the patches with the most class attention are kept and the rest fused.",
     kind="training-free",
     lossless="lossy",

@@ -22,7 +22,7 @@ from tokonomy_methods.tokens.score import received
 CARD = MethodCard(
     id="k-medoids",
     title="K-Medoids (Token Pooling)",
-    family="vision",
+    families=("vision",),
     summary="Before three blocks, patches are clustered around medoids that begin at the most"
     " attended ones; the medoids stay.",
     kind="training-free",

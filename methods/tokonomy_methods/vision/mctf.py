@@ -23,7 +23,7 @@ from tokonomy_methods.tokens.score import received
 CARD = MethodCard(
     id="mctf",
     title="MCTF",
-    family="vision",
+    families=("vision",),
     summary="Before attention, tokens that are alike, receive little attention and are small fuse"
     " in both directions; the attention map is computed once, ahead of the fusion.",
     kind="training-free",

@@ -27,7 +27,7 @@ from tokonomy_methods.tokens.schedule import compounding
 CARD = MethodCard(
     id="pitome",
     title="PiToMe",
-    family="vision",
+    families=("vision",),
     summary="Tokens in dense groups (high energy) merge into one another; isolated ones are kept.",
     kind="training-free",
     lossless="lossy",

@@ -20,7 +20,7 @@ from tokonomy_methods.tokens.schedule import check_rate, floor_of_original, stag
 CARD = MethodCard(
     id="random-drop",
     title="Random drop",
-    family="vision",
+    families=("vision",),
     summary="Patches are dropped uniformly at random, at the places and counts of Top-K.",
     kind="training-free",
     lossless="lossy",

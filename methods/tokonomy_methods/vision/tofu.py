@@ -20,7 +20,7 @@ Base = Literal["unmerged", "mean"]
 CARD = MethodCard(
     id="tofu",
     title="ToFu",
-    family="vision",
+    families=("vision",),
     summary="Tokens much like another are dropped in the first half of the network and merged,"
     " keeping their norm, in the second.",
     kind="training-free",

@@ -17,7 +17,7 @@ from tokonomy_methods.tokens.schedule import capped, check_removal, per_block
 CARD = MethodCard(
     id="tome",
     title="ToMe",
-    family="vision",
+    families=("vision",),
     summary="In every block, r tokens merge into the one most like them, by the cosine of keys.",
     kind="training-free",
     lossless="lossy",

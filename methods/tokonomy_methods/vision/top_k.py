@@ -17,7 +17,7 @@ from tokonomy_methods.tokens.score import class_attention
 CARD = MethodCard(
     id="top-k",
     title="Top-K",
-    family="vision",
+    families=("vision",),
     summary="Three times, the patches with the most class attention are kept and the rest dropped.",
     kind="training-free",
     lossless="lossy",

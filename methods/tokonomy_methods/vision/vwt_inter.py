@@ -23,7 +23,7 @@ from tokonomy_methods.tokens.score import flat_patches
 CARD = MethodCard(
     id="vwt-inter",
     title="VWT (inter-image)",
-    family="vision",
+    families=("vision",),
     summary="Once, before the first block, patches whose pixels are near the same word of a "
     "learned vocabulary are averaged into one token.",
     kind="offline-calibrated",

@@ -17,7 +17,7 @@ from tokonomy_methods.tokens.score import pixel_variance
 CARD = MethodCard(
     id="vwt-intra",
     title="VWT (intra-image)",
-    family="vision",
+    families=("vision",),
     summary="Once, before the first block, the patches whose pixel values vary most are kept.",
     kind="training-free",
     lossless="lossy",

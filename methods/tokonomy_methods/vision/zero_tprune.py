@@ -23,7 +23,7 @@ from tokonomy_methods.tokens.score import emphasise, propagate, telling_heads
 CARD = MethodCard(
     id="zero-tprune",
     title="Zero-TPrune",
-    family="vision",
+    families=("vision",),
     summary="Three times, patches similar to more important ones go first, then those that a "
     "PageRank on the attention graph finds least important.",
     kind="training-free",

@@ -21,7 +21,7 @@ from tokonomy_tasks.vision.bundled import bundled
 CARD = TaskCard(
     id="digits",
     title="Handwritten digits",
-    family="vision",
+    families=("vision",),
     summary="Name the digit in an 8x8 grey image; at patch size 1 each image is 64 tokens.",
     metric="top-1 accuracy: share of test images whose highest logit is the true class",
     source="load_digits of scikit-learn (1,797 images), a copy of the test part of UCI Optical "

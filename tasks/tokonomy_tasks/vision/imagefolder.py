@@ -25,7 +25,7 @@ from tokonomy_tasks.vision.labels import number, printable, read_map
 CARD = TaskCard(
     id="imagefolder",
     title="Folder of images",
-    family="vision",
+    families=("vision",),
     summary="Classify the images of a folder that holds one sub-folder per class.",
     metric="top-1 accuracy: share of images whose highest logit is the true class",
     source="A folder of the user, e.g. the validation images of ImageNet sorted by class",

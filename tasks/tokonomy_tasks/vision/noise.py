@@ -15,7 +15,7 @@ from tokonomy.families.vision.data import Image, ImageSet
 CARD = TaskCard(
     id="noise",
     title="Images of noise",
-    family="vision",
+    families=("vision",),
     summary="Costs only: 320 images of 224x224 pixels, each byte drawn evenly; there is nothing to "
     "tell apart.",
     metric="none: the answers mean nothing, so only costs are measured",

@@ -26,7 +26,7 @@ from tokonomy_tasks.vision.bundled import bundled
 CARD = TaskCard(
     id="textures",
     title="Photograph textures",
-    family="vision",
+    families=("vision",),
     summary="Name the photograph, one of 15, that a grey 64x64 tile was cut from; at patch size 4 "
     "each image is 256 tokens.",
     metric="top-1 accuracy: share of test tiles whose highest logit is the true photograph",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
-from tokonomy.catalog.registry import catalogue
-from tokonomy.errors import BadData, BadParameter, InvalidOutput, UnreadableSample
-from tokonomy.families.contract import LayerWeights, Outputs, Predict
+from tokonomy.errors import BadData, InvalidOutput, UnreadableSample
+from tokonomy.families import shared
+from tokonomy.families.contract import LayerWeights, Outputs, Predict, Reading
 from tokonomy.families.vision import loading
 from tokonomy.families.vision.data import Image, ImageSet
 from tokonomy.families.vision.model import VisionModel
@@ -29,46 +29,25 @@ class Vision:
     title = "Vision transformers: fewer image tokens"
     metric = "accuracy"
 
-    def _task(self, ref: str) -> tuple[str, object]:
-        name, _, argument = ref.partition(":")
-        tasks = catalogue("task")
-        names = tasks.card(name).parameters
-        if argument and not names:
-            raise BadParameter(f"task {name!r} takes no argument; got {argument!r}")
-        if names and not argument:
-            raise BadParameter(f"task {name!r} is given as {name}:<{names[0]}>; got no {names[0]}")
-        return name, tasks.build(name, {names[0]: argument} if argument else {})
-
     def open(self, task_ref: str, split: str = "test") -> ImageSet:
         """One split of a task."""
-        _, task = self._task(task_ref)
-        data: ImageSet = task.samples(split)  # type: ignore[attr-defined] # a class from outside
+        _, task = shared.task_of(task_ref)
+        data: ImageSet = task.samples(split)
         return data
 
     def describe_task(self, ref: str) -> TaskRef:
         """Identity of the test split."""
-        name, _ = self._task(ref)
         data = self.open(ref)
         _readable(ref, data)
-        return TaskRef(
-            id=name,
-            ref=ref,
-            split="test",
-            samples=len(data),
-            data_hash=data.data_hash,
-            source_hash=catalogue("task").source_hash(name),
-        )
+        return shared.task_ref(ref, len(data), data.data_hash)
 
     def describe_model(self, ref: str) -> ModelRef:
         """Identity of the weights."""
-        embedded = not ref.startswith("hf:")
-        name = ref if embedded else ref.removeprefix("hf:").rstrip("/").rpartition("/")[2]
-        return ModelRef(id=name, ref=ref, embedded=embedded, weights_hash=loading.weights_hash(ref))
+        return shared.model_ref(ref, loading.weights_hash(ref))
 
     def models_for(self, task_ref: str) -> tuple[str, ...]:
         """Embedded models of a task."""
-        models: tuple[str, ...] = catalogue("task").card(task_ref.partition(":")[0]).models
-        return models
+        return shared.models_for(task_ref)
 
     def load(self, model_ref: str, *, device: str, precision: str) -> VisionModel:
         """A fresh model in eval mode."""
@@ -126,7 +105,7 @@ class Vision:
         return output
 
     def evaluate(self, predict: Predict, model: VisionModel, data: ImageSet) -> Outputs:
-        """Every sample through ``predict``, top-1."""
+        """Every sample through ``predict``; 1 where the highest logit is the label, else 0."""
         unreadable: list[str] = []
         rows: list[Tensor] = []
         indices: list[int] = []
@@ -138,19 +117,27 @@ class Vision:
         if not rows:
             raise BadData(f"none of the {len(data)} samples can be decoded; {unreadable[0]}")
         raw = torch.cat(rows)
+        said = raw.argmax(1).tolist()
         return Outputs(
-            indices=indices,
-            predictions=raw.argmax(1).tolist(),
+            predictions=said,
+            scores=[float(a == data.labels[at]) for a, at in zip(said, indices, strict=True)],
+            groups=[],
             logits_hash=hashlib.sha256(raw.contiguous().numpy().tobytes()).hexdigest(),
             inputs_hash=fed.hexdigest(),
             unreadable=unreadable,
-            raw=raw,
+            raw=dict(zip(indices, raw, strict=True)),
         )
 
-    def score(self, outputs: Outputs, data: ImageSet) -> list[float]:
-        """1 where the highest logit is the label, else 0."""
-        pairs = zip(outputs.predictions, outputs.indices, strict=True)
-        return [float(said == data.labels[index]) for said, index in pairs]
+    def answer(self, row: Tensor) -> int:
+        """The class of the highest logit."""
+        return int(row.argmax())
+
+    def first(self, batch: Batch) -> None:
+        """Nothing: an image is read in one pass."""
+
+    def reading(self, model: VisionModel) -> AbstractContextManager[Callable[[], list[Reading]]]:
+        """No passes: an image is read in one."""
+        return nullcontext(list[Reading])
 
     def coarse(self, model: VisionModel) -> AbstractContextManager[Predict]:
         """The model on images of half the side."""
@@ -169,16 +156,7 @@ class Vision:
 
     def fingerprint(self, model: VisionModel) -> str:
         """Weights, module types, instance attributes and hooks, as one SHA-256."""
-        digest = hashlib.sha256()
-        for name, module in model.module.named_modules():
-            hooks = [len(value) for key, value in vars(module).items() if key.endswith("_hooks")]
-            names = sorted(key for key in vars(module) if not key.startswith("__"))
-            kind = (type(module), id(type(module).forward), module.training)
-            digest.update(f"{name} {kind} {names} {hooks}".encode())
-        for name, tensor in model.module.state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return shared.fingerprint(model.module)
 
 
 def _batch(model: VisionModel, ids: list[int], images: list[Image]) -> Batch:

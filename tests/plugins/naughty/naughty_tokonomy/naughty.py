@@ -31,7 +31,7 @@ from tokonomy.families.vision.tokens import Batch
 CARD = MethodCard(
     id="naughty",
     title="Naughty",
-    family="vision",
+    families=("vision",),
     summary="Misbehaves on request.",
     kind="training-free",
     lossless="lossy",

@@ -5,7 +5,7 @@ from tokonomy.catalog.cards import MethodCard
 CARD = MethodCard(
     id="unimportable",
     title="Unimportable",
-    family="vision",
+    families=("vision",),
     summary="Raises when it is imported.",
     kind="training-free",
     lossless="lossy",

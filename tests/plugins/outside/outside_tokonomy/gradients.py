@@ -13,7 +13,7 @@ from tokonomy.families.vision.data import Image, ImageSet
 CARD = TaskCard(
     id="outside-gradients",
     title="Gradients",
-    family="vision",
+    families=("vision",),
     summary="Say which half of the image is darker.",
     metric="top-1 accuracy",
     source="generated",

@@ -15,7 +15,7 @@ from tokonomy.families.vision.tokens import Tokens
 CARD = MethodCard(
     id="outside-half",
     title="First part of the image",
-    family="vision",
+    families=("vision",),
     summary="Keeps the first patches of the image from one block on.",
     kind="training-free",
     lossless="lossy",

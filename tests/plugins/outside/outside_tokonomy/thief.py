@@ -5,7 +5,7 @@ from tokonomy.catalog.cards import MethodCard
 CARD = MethodCard(
     id="tome",
     title="Not ToMe",
-    family="vision",
+    families=("vision",),
     summary="Takes another method's id.",
     kind="training-free",
     lossless="lossy",

@@ -5,7 +5,7 @@ from tokonomy.catalog.cards import MethodCard
 CARD = MethodCard(
     id="outside-unimportable",
     title="Cannot be imported",
-    family="vision",
+    families=("vision",),
     summary="Needs a module that is not there.",
     kind="training-free",
     lossless="lossy",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tokonomy.catalog.cards import MethodCard, implements
 from tokonomy.families.context import Context
-from tokonomy.families.vision.model import Predict, VisionModel
+from tokonomy.families.contract import Predict
 
 CARD = MethodCard(
     id="reference",
     title="Reference",
-    family="vision",
+    families=("vision", "decoding", "kv"),
     summary="The unmodified model: same weights, same inputs, same attention kernel.",
     kind="reference",
     lossless="exact",
@@ -29,6 +29,6 @@ class Reference:
 
     card: ClassVar[MethodCard] = CARD
 
-    def prepare(self, model: VisionModel, context: Context) -> Predict:
+    def prepare(self, model: Any, context: Context) -> Predict:
         """The model itself."""
-        return model
+        return model  # type: ignore[no-any-return] # a model is called with a batch
