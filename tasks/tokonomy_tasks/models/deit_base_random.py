@@ -11,7 +11,7 @@ from tokonomy_tasks.models.shapes import Shape, checkpoint
 CARD = ModelCard(
     id="deit-base-random",
     title="DeiT-B, random weights",
-    family="vision",
+    families=("vision",),
     summary="The shape of DeiT-B without distillation, which is ViT-B/16 (arXiv 2012.12877, table "
     "1): 12 layers, 768 wide, 12 heads, 197 tokens, 86.6 M parameters. Untrained: quality not "
     "applicable.",

@@ -11,7 +11,7 @@ from tokonomy_tasks.models.shapes import Shape, checkpoint
 CARD = ModelCard(
     id="deit-small-random",
     title="DeiT-S, random weights",
-    family="vision",
+    families=("vision",),
     summary="The shape of DeiT-S without distillation (arXiv 2012.12877, table 1): 12 layers, 384 "
     "wide, 6 heads, 197 tokens, 22.1 M parameters. Untrained: quality not applicable.",
     task="noise",

@@ -17,7 +17,7 @@ from tokonomy_tasks.vision.digits import Digits
 CARD = ModelCard(
     id="digits-vit",
     title="ViT for the digits",
-    family="vision",
+    families=("vision",),
     summary="ViT with 8 layers, 64 wide, 4 heads; 64 one-pixel patches and a class token.",
     task="digits",
     licence="Apache-2.0",

@@ -17,7 +17,7 @@ from tokonomy_tasks.vision.textures import SIZE, Textures
 CARD = ModelCard(
     id="textures-vit",
     title="ViT for the textures",
-    family="vision",
+    families=("vision",),
     summary="ViT with 8 layers, 64 wide, 4 heads; 256 patches of 4x4 pixels and a class token.",
     task="textures",
     licence="Apache-2.0",

@@ -11,7 +11,7 @@ from tokonomy_tasks.models.shapes import Shape, checkpoint
 CARD = ModelCard(
     id="vit-large-random",
     title="ViT-L/16, random weights",
-    family="vision",
+    families=("vision",),
     summary="The shape of ViT-L/16 (arXiv 2010.11929, table 1): 24 layers, 1024 wide, 16 heads, "
     "197 tokens, 304 M parameters. Untrained: quality not applicable.",
     task="noise",

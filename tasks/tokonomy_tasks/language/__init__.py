@@ -1,0 +1,1 @@
+"""Language tasks: text of the Python installation, generated tests, and what lm-eval offers."""

@@ -1,0 +1,32 @@
+"""A sum, difference or product after four that are solved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokonomy.catalog.cards import TaskCard, implements
+from tokonomy.families.language.requests import Requests, collect, from_yaml
+
+CARD = TaskCard(
+    id="sums",
+    title="Sums",
+    families=("kv", "decoding"),
+    summary="A sum, difference or product after four that are solved.",
+    metric="Share of answers that begin with the number.",
+    source="Generated.",
+    licence="Apache-2.0",
+    split="Passages by a hash of their text, modules by one of their path, numbers by seed.",
+    revision="1",
+    models=("docs-lm",),
+)
+
+
+@implements(CARD)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """A sum, difference or product after four that are solved."""
+
+    def samples(self, split: str) -> Requests:
+        """One split, as the YAML file beside this one says."""
+        return collect(from_yaml(Path(__file__).with_suffix(".yaml")), split, "begins")
