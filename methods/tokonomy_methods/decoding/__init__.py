@@ -1,0 +1,1 @@
+"""Methods that get more than one token out of a pass of the model."""

@@ -1,0 +1,48 @@
+"""Which token may follow which, if a text is written as its tokenizer writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tokonomy_methods.decoding.words import Words
+
+
+class Canonical:
+    """Pairs of tokens that the tokenizer itself makes of their text.
+
+    A pair whose text, or part of it, is no whole characters cannot be tried and is let through, as
+    is any that stands in the prompt. What is found is kept as long as this object.
+    """
+
+    def __init__(self, tokenizer: Any, words: Words, prompt: Sequence[int]) -> None:
+        """Nothing is tried yet."""
+        self._encode = tokenizer.backend_tokenizer.encode
+        self._texts = [_characters(said) for said in words.said]
+        self._given = set(pairwise(prompt))
+        self._found: dict[int, Tensor] = {}
+
+    def after(self, last: int) -> Tensor:
+        """The tokens that may follow a token, bool [V] on the CPU."""
+        if last not in self._found:
+            follows = [self._fits(last, token) for token in range(len(self._texts))]
+            self._found[last] = torch.tensor(follows)
+        return self._found[last]
+
+    def _fits(self, last: int, token: int) -> bool:
+        one, other = self._texts[last], self._texts[token]
+        if one is None or other is None or (last, token) in self._given:
+            return True
+        ids: list[int] = self._encode(one + other, add_special_tokens=False).ids
+        return ids == [last, token]
+
+
+def _characters(said: bytes | None) -> str | None:
+    try:
+        return None if said is None else said.decode()
+    except UnicodeDecodeError:
+        return None
