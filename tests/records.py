@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def make_record(
     rng = np.random.default_rng(int(identity[:12], 16))
     start = EPOCH + timedelta(minutes=int(place["key"][:4], 16), days=attempt)
     document: dict[str, Any] = {
-        "schema_version": 2,
+        "schema_version": 3,
         "run_id": identity[:32],
         "suite": "made-up",
         "status": status,
@@ -400,6 +400,171 @@ def _on_device(document: dict[str, Any], spoiled: int) -> None:
             "baseline_bytes": int(peak * share * 0.9),
             "source": f"made-up {name}",
         }
+
+
+LAYERS, ROW = 4, 1024  # blocks of the made-up language model; bytes of a token in one of them
+LENGTHS, DEPTHS = (400, 800, 1600, 2400), (0, 25, 50, 75, 100)
+SPOTS = [f"{length} characters, depth {depth}%" for length in LENGTHS for depth in DEPTHS]
+TURNS = ["first turn", "second turn"]
+
+
+def make_language_record(
+    *,
+    family: str = "decoding",
+    method: str = "made-draft",
+    accept: float = 1.0,
+    drafts: int = 0,
+    kept: float = 1.0,
+    held: float | None = None,
+    differing: int = 0,
+    accuracy: float = 0.8,
+    price: float = 0.1,
+    batches: int = 6,
+    **given: Any,
+) -> Record:
+    """A record of a language model.
+
+    Args:
+        family: ``"decoding"`` (48 tokens, graded scores) or ``"kv"`` (8 tokens, right or wrong).
+        method: Method id; ``"reference"`` makes an A/A record.
+        accept: Tokens that a pass after the prompt's gives on average.
+        drafts: Tokens that are drafted for a pass.
+        kept: Share of the prompt's keys and values that are cached.
+        held: Share of memory that is held for them; ``kept`` where left out.
+        differing: Answers that are not the reference's.
+        accuracy: Mean score of the method.
+        price: What a drafted token adds to a pass, of what a pass costs.
+        batches: Prompts that are timed, and samples that are counted.
+        given: As for ``make_record``.
+    """
+    tokens, samples, task = (8, 200, "recall") if family == "kv" else (48, 48, "decode-copy")
+    plain = {} if method == "reference" else {"tokens": drafts, "kept": kept}
+    setting, pairs = given.pop("params", plain), given.pop("pairs", 48)
+    cell = {
+        "family": family,
+        "family_hash": content_hash(family),
+        "measuring": {"threads": 1, "batches": batches},
+        "model": {"id": "docs-lm", "ref": "docs-lm", "embedded": True,
+                  "weights_hash": content_hash("docs-lm")},
+        **(given.pop("cell", None) or {}),
+    }  # fmt: skip
+    rng = np.random.default_rng(zlib.crc32(repr((method, setting, accept, kept)).encode()))
+    prompts = [240 + 13 * (index % 5) for index in range(batches)]
+    counted = {
+        "method": [_answer(rng, prompt, tokens, accept, drafts, kept, held) for prompt in prompts],
+        "reference": [_answer(rng, prompt, tokens, 1.0, 0, 1.0, None) for prompt in prompts],
+    }
+    calls = [len(each["read"]) - 1 for each in counted["method"]]
+    rest_ns = [(1.2e6 * each * (1 + price * drafts), 1.2e6 * (tokens - 1)) for each in calls]
+    parts: dict[str, Any] = {
+        "timing": _paired(rng, [(15e6 + ours, 15e6 + theirs) for ours, theirs in rest_ns], pairs),
+        "first_token": _paired(rng, [(15e6, 15e6)] * batches, 24),
+        "decoding": counted,
+        "quality": _answers(family, samples, accuracy, differing),
+    }
+    if given.get("status", "ok") != "ok":
+        parts = {name: {"reason": given["status"]} for name in ("first_token", "decoding")}
+    return make_record(
+        method=method, params=setting, task=task, samples=samples, effect="none", cell=cell,
+        **(parts | given),
+    )  # fmt: skip
+
+
+def _answer(
+    rng: np.random.Generator,
+    prompt: int,
+    tokens: int,
+    accept: float,
+    drafts: int,
+    kept: float,
+    held: float | None,
+) -> dict[str, Any]:
+    """One answer: what its passes read, and what the cache held before each."""
+    given: list[int] = []
+    while sum(given) < tokens - 1:
+        drawn = 1 + int(rng.binomial(drafts, (accept - 1) / drafts)) if drafts else 1
+        given.append(min(drawn, tokens - 1 - sum(given)))
+    before = [round(prompt * kept) + sum(given[:index]) for index in range(len(given))]
+    share = 1.0 if held is None or not kept else held / kept
+    bytes_ = [0, *(LAYERS * ROW * each for each in before)]
+    return {
+        "tokens": tokens,
+        "read": [prompt, *(1 + min(drafts, tokens - 2 - sum(given[:i])) if drafts else 1
+                           for i in range(len(given)))],
+        "cached": [0, *before],
+        "logical_bytes": bytes_,
+        "physical_bytes": [int(size * share) for size in bytes_],
+    }  # fmt: skip
+
+
+def _paired(
+    rng: np.random.Generator, arms_ns: list[tuple[float, float]], pairs: int
+) -> dict[str, Any]:
+    """Timing that goes round batches of these latencies."""
+    made = _timing(rng, 1e6, 1.0, pairs)
+    for index, pair in enumerate(made["pairs"]):
+        pair["batch"] = index % len(arms_ns)
+        for name, base_ns in zip(
+            ("method_ns", "reference_ns"), arms_ns[pair["batch"]], strict=True
+        ):
+            pair[name] = int(pair[name] / 1e6 * base_ns)
+    return made
+
+
+def _answers(family: str, samples: int, accuracy: float, differing: int) -> dict[str, Any]:
+    """Scores and texts; in family ``kv`` later depths of longer texts are hit first."""
+    said = [f"answer {index}" for index in range(samples)]
+    outputs = {
+        "method": [f"other {i}" if i < differing else text for i, text in enumerate(said)],
+        "reference": said,
+    }
+    if family == "kv":
+        groups = [SPOTS[index % len(SPOTS)] for index in range(samples)]
+        hard = np.array([SPOTS.index(group) for group in groups]) / len(SPOTS)
+        luck = np.random.default_rng(7).random(samples)
+        scores = {arm: (luck < most + 0.3 - 0.6 * hard).astype(float)
+                  for arm, most in (("method", accuracy), ("reference", 0.9))}  # fmt: skip
+    else:
+        groups = [TURNS[index % 2] for index in range(samples)]
+        graded = np.linspace(0.2, 0.6, samples)
+        scores = {"method": graded * accuracy / 0.8, "reference": graded}
+    return {
+        "metric": "score",
+        "outputs": outputs,
+        "scores": {arm: values.tolist() for arm, values in scores.items()},
+        "outputs_hash": {arm: content_hash(values) for arm, values in outputs.items()},
+        "unreadable": [],
+        "groups": groups,
+    }
+
+
+def language_records(sources: Mapping[str, str] | None = None) -> Iterator[Record]:
+    """Runs of both families of language models, with one of each thing that pages must tell apart.
+
+    Decoding: an exact method at several settings, one that says so and is not, one that failed.
+    Caches: a method that drops, one that only hides, one that cuts and holds on.
+
+    Args:
+        sources: Source hash of methods, where they are to count as unchanged.
+    """
+
+    def made(method: str, params: dict[str, Any], **given: Any) -> Record:
+        source = (sources or {}).get(method, content_hash(method))
+        place = {"method": {"id": method, "params": params, "source_hash": source}}
+        return make_language_record(method=method, params=params, cell=place, **given)
+
+    yield made("reference", {})
+    for drafts, accept in ((4, 1.6), (10, 2.2), (20, 2.5)):
+        yield made("made-exact", {"tokens": drafts}, drafts=drafts, accept=accept, price=0.03)
+    for drafts, accept in ((2, 1.05), (8, 1.2)):
+        yield made("made-draft", {"tokens": drafts}, drafts=drafts, accept=accept, differing=drafts)
+    yield made("failed-draft", {"tokens": 2}, status="oom")
+    yield made("reference", {}, family="kv")
+    for method, held in (("made-drop", None), ("made-mask", 1.0), ("made-cut", 1.0)):
+        for keep in (0.75, 0.5, 0.25):
+            kept, differing = 1.0 if method == "made-mask" else keep, int(60 * (1 - keep))
+            yield made(method, {"keep": keep}, family="kv", kept=kept, held=held,
+                       accuracy=0.4 + 0.5 * keep, differing=differing)  # fmt: skip
 
 
 def make_calibration(

@@ -11,12 +11,11 @@ from tokonomy.measure.reasons import REASONS
 from tokonomy.store.cell import Measuring
 from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import UNSCORED
-from tokonomy.store.verdict import BASELINES
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import form_of, mebibytes, percent, probability, span
 from tokonomy_site.snapshot import Run, run_path
 from tokonomy_site.tables import Cell
-from tokonomy_site.words import DERIVED, STATUS
+from tokonomy_site.words import DERIVED, STATUS, broken, equal
 
 CAPPED = "\u2020"  # beside a ratio that is unconverged
 DOUBTED = "\u2021"  # beside energy that carries a flag
@@ -46,6 +45,11 @@ _SHORT = {
     "too-few-ticks": "withheld",
     "not-computable": "withheld",
     "no-device-memory": "not a GPU",
+    "tokens-given": "none made",
+    "no-later-pass": "one pass",
+    "one-token": "one token",
+    "unseen-passes": "not seen",
+    "no-drafts": "no drafts",
 }
 
 
@@ -125,9 +129,36 @@ def verdict_cell(run: Run, baseline: str) -> Cell:
     return Cell(text=verdict.word, sub=sub, kind=kind)
 
 
-def verdict_cells(run: Run) -> tuple[Cell, ...]:
-    """One for each baseline."""
-    return tuple(verdict_cell(run, baseline) for baseline in BASELINES)
+def lossless_cell(run: Run, claim: str) -> Cell:
+    """What the method's card claims of its answers, and below it how many were seen equal."""
+    if run.method == "reference":
+        return Cell(text="reference", kind="soft")
+    said = claim or "not known"
+    if run.status != "ok":
+        return Cell(text=said, kind="soft")
+    agreement = run.figure("agreement")
+    if agreement.value is None:
+        return Cell(text=said, sub="not compared", kind="soft")
+    failed = broken(claim, agreement)
+    kind = "bad" if failed else "good" if claim == "exact" else ""
+    tags = ("not met",) if failed else ()
+    return Cell(text=said, sub=equal(agreement).removesuffix(" answers equal") + " equal",
+                kind=kind, tags=tags)  # fmt: skip
+
+
+NOTHING_SAVED = 0.98  # share of the reference's memory from which on a cache saves none
+
+
+def cache_cell(run: Run, effect: str) -> Cell:
+    """Memory of the cache, and below it whether what is not attended to is held all the same."""
+    cell = figure_cell(run, "kv_physical_ratio", spans=False)
+    held, cached = run.figure("kv_physical_ratio").value, run.figure("kv_logical_ratio").value
+    if run.method == "reference" or held is None or held < NOTHING_SAVED:
+        return cell
+    if effect == "masked":
+        return replace(cell, sub="none saved", tags=("simulated",))
+    less = cached is not None and cached < NOTHING_SAVED
+    return replace(cell, sub="all held" if less else "none saved")
 
 
 def told(code: str, detail: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """Charts as data: every mark with its place, its link and its words, ready for the SVG macro.
 
-A chart is made from the very rows that its table shows. Lower cost and higher quality are better:
-the good corner is at the top left.
+A chart is made from the very rows that its table shows. Where it has a front, lower cost and higher
+quality are better: the good corner is at the top left.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ class Chart:
         y_title: Its words.
         marks: Marks of each series.
         paths: A path per series that joins its points, where asked for.
-        front: The step line of what nothing else beats.
-        labels: Words on the front.
+        front: The step line of what nothing else beats; empty where there is no front.
+        level: The line on which both axes are equal; empty where it means nothing.
+        labels: Words on the front or, without one, beside each series' highest mark.
         one: Where the reference's cost stands, where that means something.
         width: Of the picture, in pixels.
         height: Of the picture.
@@ -107,6 +108,7 @@ class Chart:
     marks: dict[str, list[Mark]]
     paths: dict[str, str]
     front: str
+    level: str
     labels: tuple[Label, ...]
     one: float | None
     width: int = WIDTH
@@ -233,13 +235,17 @@ def chart(
     one: bool = False,
     joined: bool = False,
     x_bounds: tuple[float, float] | None = None,
+    y_bounds: tuple[float, float] | None = (0.0, 1.0),
+    fronted: bool = True,
+    level: bool = False,
     width: int = WIDTH,
     height: int = HEIGHT,
     others: Iterable[Point] = (),
 ) -> Chart | None:
     """Place ``points``; None where fewer than two have both figures.
 
-    ``others`` are of the same class and not drawn; the front is that of all of them.
+    ``others`` are of the same class and not drawn; the front, where the chart is ``fronted``, is
+    that of all of them. ``level`` draws the line on which both figures are equal.
     """
     usable = [p for p in points if known(p.x) and known(p.y)]
     if len(usable) < 2:
@@ -248,10 +254,10 @@ def chart(
     across = _ends(p.x for p in every) + ([1.0] if one else [])
     x = scale(across, start=_LEFT, end=width - _RIGHT, form=x_form, bounds=x_bounds, logs=logs)
     up = _ends(p.y for p in every)
-    y = scale(up, start=height - _BOTTOM, end=_TOP, form=y_form, bounds=(0.0, 1.0))
+    y = scale(up, start=height - _BOTTOM, end=_TOP, form=y_form, bounds=y_bounds)
     marks: dict[str, list[Mark]] = {}
     placed: dict[int, Mark] = {}
-    places = stands(every)
+    places = stands(every) if fronted else {}
     for p in usable:
         ring, said = STANDS[places.get(id(p), "beaten")]
         mark = Mark(
@@ -264,7 +270,7 @@ def chart(
         )
         marks.setdefault(p.series, []).append(mark)
         placed[id(p)] = mark
-    best = front(every)
+    best = front(every) if fronted else _highest(usable)
     return Chart(
         title=title,
         x=x,
@@ -273,7 +279,8 @@ def chart(
         y_title=y_title,
         marks=marks,
         paths={s: _path(m) for s, m in marks.items() if joined and len(m) > 1},
-        front=_steps(best, x, y),
+        front=_steps(best, x, y) if fronted else "",
+        level=_level(x, y) if level else "",
         labels=_labels(
             [placed[id(p)] for p in best if id(p) in placed], list(placed.values()), width, y_title
         ),
@@ -281,6 +288,22 @@ def chart(
         width=width,
         height=height,
     )
+
+
+def _highest(points: Iterable[Point]) -> list[Point]:
+    """The highest point of each series, from the highest down."""
+    found: dict[str, Point] = {}
+    for point in sorted(points, key=lambda p: -(p.y.value or 0.0)):
+        found.setdefault(point.series, point)
+    return list(found.values())
+
+
+def _level(x: Scale, y: Scale) -> str:
+    """Where both figures are equal, as far as both axes go; axes are both linear or both not."""
+    low, high = max(x.low, y.low), min(x.high, y.high)
+    if low >= high:
+        return ""
+    return f"M{x.place(low):g} {y.place(low):g}L{x.place(high):g} {y.place(high):g}"
 
 
 def _path(marks: Sequence[Mark]) -> str:

@@ -96,7 +96,8 @@ def minute(utc: str) -> str:
 #: Shares are read as per cent; every other figure by its unit.
 SHARES = frozenset(
     "accuracy reference_accuracy retained agreement accuracy_easy accuracy_hard accuracy_drop "
-    "tokens_kept energy_bound energy_residual".split()
+    "tokens_kept acceptance_rate kv_logical_ratio kv_physical_ratio energy_bound "
+    "energy_residual".split()
 )
 _BY_UNIT: dict[str, tuple[Form, str]] = {
     "1": (ratio, ""),
@@ -105,6 +106,8 @@ _BY_UNIT: dict[str, tuple[Form, str]] = {
     "s": (significant, "s"),
     "samples/s": (significant, "samples/s"),
     "tokens": (significant, "tokens"),
+    "tokens/s": (significant, "tokens/s"),
+    "passes": (significant, "passes"),
     "FLOP": (lambda value: significant(value / 1e6), "MFLOP"),
     "J": (significant, "J"),
     "W": (significant, "W"),

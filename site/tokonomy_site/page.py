@@ -10,7 +10,11 @@ from tokonomy_site.environment import render
 from tokonomy_site.snapshot import Snapshot
 
 #: Titles of families; one that is not here goes by its id.
-FAMILIES = {"vision": "Vision transformers"}
+FAMILIES = {
+    "vision": "Vision transformers",
+    "decoding": "Decoding",
+    "kv": "KV cache",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,44 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tokonomy.store.metrics import WITH_INTERVAL, Metric
-from tokonomy_site.board import Row, layout
+from tokonomy_site.board import Row
 from tokonomy_site.cells import CAPPED, DOUBTED, mark
 from tokonomy_site.charts import Chart, Point, chart
-from tokonomy_site.figures import Form, form_of, percent, ratio, span
+from tokonomy_site.columns import layout
+from tokonomy_site.families import Spec, family
+from tokonomy_site.figures import SHARES, Form, form_of, ratio, span
 from tokonomy_site.snapshot import Snapshot
 
 
 def points(
     shown: Iterable[Row],
     snapshot: Snapshot,
-    cost: str,
+    spec: Spec,
     href: Callable[[Row], str],
     only: str | None = None,
     curves: Mapping[str, str] | None = None,
 ) -> list[Point]:
-    """Rows as points of a chart of accuracy against ``cost``.
+    """Rows as points of a chart.
 
     Args:
         shown: The rows.
         snapshot: For the methods' signs.
-        cost: Name of the figure across.
+        spec: What is drawn.
         href: Where a row's mark leads.
         only: The one method that is labelled; all are where it is None.
         curves: By row id, which of its method's curves a row is on.
     """
     return [
         Point(
-            x=row.run.figure(cost),
-            y=row.run.figure("accuracy"),
+            x=row.run.figure(spec.cost),
+            y=row.run.figure(spec.quality),
             href=href(row),
-            label=spoken(row, cost, snapshot),
+            label=spoken(row, spec, snapshot),
             short=_short(row, only),
             series=f"{row.run.method} {(curves or {}).get(row.id, '')}".strip(),
             style=snapshot.sign(row.run.method).style,
             shape=snapshot.sign(row.run.method).shape,
-            sign=mark(row.run, cost),
+            sign=_sign(row, spec),
             barred=snapshot.stale(row.run),
         )
         for row in shown
@@ -59,19 +62,35 @@ _WHAT = {
     "tokens_kept": "% of tokens kept",
     "latency_ratio": "of the reference's time",
     "energy_ratio": "of the reference's joules",
+    "acceptance_length": "tokens a pass",
+    "kv_physical_ratio": "% of the reference's cache memory",
+    "accuracy": "%",
+    "agreement": "% of answers equal",
+    "speed_up": "times the reference's speed",
 }
 
 
-def spoken(row: Row, cost: str, snapshot: Snapshot) -> str:
+def spoken(row: Row, spec: Spec, snapshot: Snapshot) -> str:
     """What a mark says when it is read out or pointed at."""
-    accuracy, other = row.run.figure("accuracy"), row.run.figure(cost)
-    if accuracy.value is None or other.value is None:
+    quality, cost = row.run.figure(spec.quality), row.run.figure(spec.cost)
+    if quality.value is None or cost.value is None:
         return row.name
-    form, _ = form_of(cost)
-    return (
-        f"{row.name}: {percent(accuracy.value)} %{_between(accuracy, percent)} at "
-        f"{form(other.value)}{_between(other, form)} {_WHAT.get(cost, cost)}"
-    ) + "".join(_cautions(row, cost, snapshot))
+    return f"{row.name}: {_said(quality)} at {_said(cost)}" + "".join(
+        _cautions(row, spec, snapshot)
+    )
+
+
+def _said(figure: Metric) -> str:
+    """A figure with its interval and what it is of; the interval of an accuracy comes last."""
+    form, _ = form_of(figure.name)
+    what, between = _WHAT.get(figure.name, figure.name), _between(figure, form)
+    value = form(figure.value or 0.0)
+    return f"{value} {what}{between}" if what == "%" else f"{value}{between} {what}"
+
+
+def _sign(row: Row, spec: Spec) -> str:
+    """The sign of either figure; no chart has two that need one."""
+    return mark(row.run, spec.cost) or mark(row.run, spec.quality)
 
 
 def _between(figure: Metric, form: Form) -> str:
@@ -81,8 +100,8 @@ def _between(figure: Metric, form: Form) -> str:
     return f" [{span(figure, form) or 'interval withheld'}]"
 
 
-def _cautions(row: Row, cost: str, snapshot: Snapshot) -> Iterator[str]:
-    sign = mark(row.run, cost)
+def _cautions(row: Row, spec: Spec, snapshot: Snapshot) -> Iterator[str]:
+    sign = _sign(row, spec)
     if sign == CAPPED:
         yield f"{sign}, unconverged"
     if sign == DOUBTED:
@@ -100,47 +119,26 @@ class Figured:
     chart: Chart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spec:
-    """One kind of chart: the figure across, its words, whether 1 is the reference."""
-
-    cost: str
-    title: str
-    axis: str
-    note: str
-    relative: bool = True
-
-
-_LEFT = (
-    "Left is {less}, up is better; bars are 95 % intervals, the line is the front of what nothing "
-    "else beats on both, dashes mark the reference's {what}. A closed ring marks what is on the "
-    "front wherever the truth lies in the intervals, an open one what may be; where an interval is "
-    "withheld, the truth may lie anywhere. {sign}."
-)
-_SPECS = (
-    _Spec(
-        cost="latency_ratio",
-        title="Accuracy and time",
-        axis="time per call, reference = 1",
-        note=_LEFT.format(less="faster", what="time", sign="A dagger marks what is unconverged"),
-    ),
-    _Spec(
-        cost="tokens_kept",
-        title="Accuracy and tokens",
-        axis="tokens kept, %",
-        note="Tokens that the blocks' MLPs worked on, counted by the harness, as a share of the "
-        "reference's; line and rings as for time.",
-        relative=False,
-    ),
-    _Spec(
-        cost="energy_ratio",
-        title="Accuracy and energy",
-        axis="joules per sample, reference = 1",
-        note=_LEFT.format(
-            less="less energy", what="joules", sign="A double dagger marks what is flagged"
-        ),
-    ),
-)
+def picture(points: Sequence[Point], spec: Spec, title: str, **more: Any) -> Chart | None:
+    """A chart of one kind."""
+    quality, _ = form_of(spec.quality)
+    cost, _ = form_of(spec.cost)
+    shares = spec.quality in SHARES
+    return chart(
+        points,
+        title=title,
+        x_title=spec.axis,
+        y_title=spec.up,
+        x_form=ratio if spec.relative else cost,
+        y_form=quality,
+        logs=spec.relative,
+        one=spec.relative,
+        x_bounds=spec.bounds,
+        y_bounds=(0.0, spec.ceiling) if shares else None,
+        fronted=spec.front,
+        level=spec.level,
+        **more,
+    )
 
 
 def charts(
@@ -152,34 +150,28 @@ def charts(
     curves: Mapping[str, str] | None = None,
     every: Sequence[Row] = (),
 ) -> list[Figured]:
-    """Accuracy against time, tokens and energy, in that order; what cannot be drawn is left out.
+    """The charts of the rows' family, in its order; what cannot be drawn is left out.
 
     Energy is drawn of one boundary alone, that of the class's column. Fronts are those of
     ``every``, the rows of the whole class, of which ``shown`` are drawn.
     """
-    boundary = layout(row.run for row in every or shown).boundary
+    kind = layout(row.run for row in every or shown)
     ids = {row.id for row in shown}
     rest = [row for row in every if row.id not in ids]
     made = []
-    for spec in _SPECS:
+    for spec in family(kind.family).specs:
         joules = spec.cost == "energy_ratio"
         drawn, undrawn = (
-            [row for row in some if not joules or row.run.boundary == boundary]
+            [row for row in some if not joules or row.run.boundary == kind.boundary]
             for some in (shown, rest)
         )
-        picture = chart(
-            points(drawn, snapshot, spec.cost, href, only, curves),
-            title=f"{spec.title}: {place}" if place else spec.title,
-            x_title=spec.axis,
-            y_title="accuracy, %",
-            x_form=ratio if spec.relative else percent,
-            y_form=percent,
-            logs=spec.relative,
-            one=spec.relative,
+        found = picture(
+            points(drawn, snapshot, spec, href, only, curves),
+            spec,
+            f"{spec.title}: {place}" if place else spec.title,
             joined=only is not None,
-            x_bounds=None if spec.relative else (0.0, 1.02),
-            others=points(undrawn, snapshot, spec.cost, href),
+            others=points(undrawn, snapshot, spec, href),
         )
-        if picture:
-            made.append(Figured(title=spec.title, note=spec.note, chart=picture))
+        if found:
+            made.append(Figured(title=spec.title, note=spec.note, chart=found))
     return made

@@ -18,6 +18,7 @@ from tokonomy.errors import StoreError, TokonomyError, UsageError
 from tokonomy.store import calibration
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
+from tokonomy.store.derive import by_group
 from tokonomy.store.engine import connect, file_of, on_disk
 from tokonomy.store.epochs import Sentinel, by_device, device, sentinel
 from tokonomy.store.exchange import import_files
@@ -135,6 +136,7 @@ class _Extra:
     machine: str
     arm: Arm | None
     sentinel: Sentinel | None
+    groups: Mapping[str, tuple[float, int]]
 
 
 def _extra(record: Record) -> _Extra:
@@ -143,6 +145,7 @@ def _extra(record: Record) -> _Extra:
         machine=device(record).machine,
         arm=arm(record),
         sentinel=sentinel(record),
+        groups={name: (each.value or 0.0, each.n) for name, each in by_group(record).items()},
     )
 
 
@@ -189,4 +192,5 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         flags=stored.flags,
         role=stored.role,
         verdicts={},
+        groups=extra.groups,
     )

@@ -63,9 +63,37 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "the launch gap.",
             "No sample is removed for its value. A percentile whose interval cannot be computed is "
             "withheld. Two modes and autocorrelation are looked for.",
-            f"Timing goes round up to {protocol.TIMED_BATCHES} different batches. A method that is "
+            f"Timing goes round up to {Measuring().batches} different batches. A method that is "
             f"{protocol.FRESH_RATIO:g} times slower on inputs it never saw is invalid, since it "
             "keeps answers.",
+        ),
+    ),
+    (
+        "Answers made token by token",
+        (
+            "A whole call reads the prompt and makes every token; calls that ask for the first "
+            "token only are timed in the same way, on the same prompts. TTFT is their median; TPOT "
+            "is the rest of a whole call over the tokens after the first, prompt by prompt.",
+            "Tokens are counted in the outputs, alike for both arms, never told by a method; an "
+            "end counts, what fills up a batch does not. They are counted on samples of the same "
+            "split, one at a time and untimed, so a time per token takes their mean.",
+            "Passes are counted at the model's last block. Acceptance length is tokens after the "
+            "first over passes after the prompt's, all samples together, the model's own token "
+            "of each pass included; the plain model has 1. It carries over between machines, which "
+            "a speed-up does not. How many tokens each pass gave is read from the cache's growth, "
+            "and not told where the cache does not grow so.",
+            "Speed-up is told in three ways: the inverse of the median ratio of calls, by which "
+            "timing stops; tokens per second over all calls; and the mean over prompts. Prompts "
+            "differ, so the last two have intervals over prompts.",
+            "Nothing learnt from one request may speed up the next: each starts from the state "
+            "that preparing the method left.",
+            "Agreement is of answers as texts, as far as a record keeps them. A method that is "
+            "said to be exact and whose answers are not all the reference's is marked so. Where "
+            "two answers part is not recorded.",
+            "Bytes of the cache are those of keys and values, and of the memory that their "
+            "tensors hold on to, looked at before each pass; the most after the prompt counts. "
+            "What is hidden from attention and stays in memory is simulated: it tells quality, "
+            "not costs.",
         ),
     ),
     (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tokonomy.catalog.cards import MethodCard, ModelCard, TaskCard
@@ -43,6 +43,7 @@ class Run:
         flags: Codes of what a reader must know.
         machine: Tells its device from others of that class; see ``store.epochs``.
         role: What it is for; see ``standing``.
+        groups: Mean score and samples of each group of samples; empty where there are none.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Run:
     flags: tuple[str, ...]
     role: str
     verdicts: Mapping[str, Verdict]
+    groups: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
     def figure(self, name: str) -> Metric:
         """A figure, or one that says it is not recorded."""
@@ -92,6 +94,17 @@ class Run:
     def boundary(self) -> str:
         """What its joules are of; empty where it has none."""
         return self.figure("energy_j").text or ""
+
+    @property
+    def spent(self) -> float | None:
+        """What is left of what its family saves, by which settings go from gentle to hard.
+
+        Tokens kept; of decoding passes of the model over those of the reference; of caches bytes.
+        """
+        if self.family == "decoding":
+            given = self.figure("acceptance_length").value
+            return 1 / given if given else None
+        return self.figure("kv_logical_ratio" if self.family == "kv" else "tokens_kept").value
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -178,6 +191,20 @@ class Snapshot:
     def title(self, method: str) -> str:
         """A method's name; its id where it has no card."""
         return self.methods[method].title if method in self.methods else method
+
+    def claim(self, method: str) -> str:
+        """What a method's card claims of its answers; empty where it has no card."""
+        return self.methods[method].lossless if method in self.methods else ""
+
+    def effect(self, run: Run) -> str:
+        """What a run's method does to tokens, as its card says or, without one, as counted."""
+        return self.methods[run.method].effect if run.method in self.methods else run.effect
+
+    def swept(self, run: Run) -> int:
+        """Place of a run's setting in the sweep of its method's card; beyond it if it is none."""
+        sweep = self.methods[run.method].sweep if run.method in self.methods else ()
+        places = (at for at, each in enumerate(sweep) if each.items() <= run.params.items())
+        return next(places, len(sweep))
 
     def task_title(self, ref: str) -> str:
         """A task's name; what was given on the command line where it has no card."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from tokonomy.store.metrics import Metric
-from tokonomy_site.figures import contains, count, percent, ratio
+from tokonomy_site.figures import Form, contains, count, percent, ratio, significant
 
 #: What stands in place of a number, by status.
 STATUS = {
@@ -38,7 +39,7 @@ DERIVED = {
     "blocks-alike": "Neighbouring blocks are so alike that an interval takes more of them than "
     "there are, so it is withheld.",
     "unbounded": "The interval has no upper end.",
-    "too-few-trials": "Too few windows for an interval, so it is withheld.",
+    "too-few-trials": "Too few windows, prompts or samples for an interval, so it is withheld.",
     "no-trials": "No window was measured.",
     "no-power-field": "The device tells no instantaneous power.",
     "no-device-events": "The device has no events of its own to time a call with, or too few "
@@ -50,6 +51,20 @@ DERIVED = {
     "not-recorded": "The record is older than this figure.",
     "no-outputs": "The record holds no outputs to compare.",
     "scores-not-binary": "Scores are graded, not right or wrong.",
+    "tokens-given": "The tokens were given to be scored: none was made.",
+    "one-token": "No answer went beyond its first token.",
+    "lengths-differ": "Answers differ in length, and a call of several takes as long as its "
+    "longest one, so time cannot be shared out among tokens.",
+    "no-later-pass": "No pass of the model followed the one that read the prompt.",
+    "no-drafts": "Each pass after the prompt's read one token, so nothing was drafted.",
+    "growth-not-tokens": "The cache does not grow by what a pass gives, as where it forgets, so "
+    "passes cannot be told apart.",
+}
+#: What a card's claim of losslessness says.
+LOSSLESS_MEANING = {
+    "exact": "the answer is the plain model's own, token for token",
+    "distribution": "answers follow the plain model's own probabilities",
+    "lossy": "answers may differ from the plain model's",
 }
 EFFECT_MEANING = {
     "none": "every block works on every token",
@@ -129,6 +144,110 @@ ELSE = (
 )
 
 
+ELSE_DRAFTS = (
+    "A pass that reads a draft takes longer than one that reads a token, and finding drafts takes "
+    "time as well. Where what is accepted does not make up for both, as where little of the text "
+    "was said before, drafting is not faster."
+)
+ELSE_CACHE = (
+    "Choosing what to keep takes time, and reading a smaller cache saves some only where the cache "
+    "is long. On small models with short prompts a smaller cache is memory saved, not time."
+)
+
+
+def slower_drafts(accepted: Metric, calls: Metric, latency: Metric, quoted: str) -> str:
+    """Why drafts did not make a run faster; empty where they did or passes were not counted.
+
+    Args:
+        accepted: Tokens of a pass after the prompt's.
+        calls: Passes after the prompt's, per answer.
+        latency: Time of a call, method over reference.
+        quoted: The same as a sentence has it.
+    """
+    if latency.value is None or (latency.value < 1 and not contains(latency, 1)):
+        return ""
+    if accepted.value is None or calls.value is None:
+        return ""
+    if accepted.value < 1 + _SMALL and latency.value < 1 + _SMALL:
+        return ""
+    took = "no change in time could be detected: " if contains(latency, 1) else ""
+    return (
+        f"gives {ratio(accepted.value)} tokens a pass, in {significant(calls.value)} passes for an "
+        f"answer, yet {took}latency ratio {quoted}"
+    )
+
+
+def slower_cache(kept: Metric, latency: Metric, quoted: str) -> str:
+    """Why a smaller cache did not make a run faster; empty where it did or is none.
+
+    Args:
+        kept: Bytes cached, method over reference.
+        latency: Time of a call, method over reference.
+        quoted: The same as a sentence has it.
+    """
+    if latency.value is None or (latency.value < 1 and not contains(latency, 1)):
+        return ""
+    if kept.value is None or (kept.value > 1 - _SMALL and latency.value < 1 + _SMALL):
+        return ""
+    took = "no change in time could be detected: " if contains(latency, 1) else ""
+    less = f"caches {percent(kept.value)} % of the reference's bytes"
+    return f"{less}, yet {took}latency ratio {quoted}"
+
+
+def equal(agreement: Metric) -> str:
+    """How many answers are the reference's own; empty where they were not compared.
+
+    >>> equal(Metric(name="agreement", value=0.75, n=8))
+    '6 of 8 answers equal'
+    """
+    if agreement.value is None or not agreement.n:
+        return ""
+    return f"{count(agreement.value * agreement.n)} of {count(agreement.n)} answers equal"
+
+
+def broken(claim: str, agreement: Metric) -> bool:
+    """Whether a method that claims to be exact was seen not to be."""
+    return claim == "exact" and agreement.value is not None and agreement.value < 1
+
+
+def lossless(claim: str, settings: Sequence[tuple[str, Metric]]) -> str:
+    """What a method claims of its answers, and how many were seen to be the reference's.
+
+    Args:
+        claim: As on the card; empty without one.
+        settings: Name and agreement of each setting.
+    """
+    known = [each for each in settings if equal(each[1])]
+    if not known:
+        return ""
+    said = f"It claims: {claim}, {LOSSLESS_MEANING[claim]}. " if claim in LOSSLESS_MEANING else ""
+    name, worst = min(known, key=lambda each: each[1].value or 0.0)
+    if worst.value == 1:
+        every = "At its setting" if len(known) == 1 else f"At each of {len(known)} settings"
+        return f"{said}{every} every answer is the reference's: {equal(worst)}."
+    whole = sum(each.value == 1 for _, each in known)
+    verdict = "The claim is not met: at" if broken(claim, worst) else "At"
+    return (
+        f"{said}{verdict} {whole} of {plural(len(known), 'setting')} every answer is the "
+        f"reference's; fewest at {name or 'its setting'}, {equal(worst)}."
+    )
+
+
+def spread(figure: str, values: Sequence[Metric], form: Form) -> str:
+    """A figure over the settings, from the least to the most; empty without any.
+
+    Args:
+        figure: Words with ``{}`` for the figure.
+        values: Of each setting.
+        form: Writes it.
+    """
+    known = sorted(each.value for each in values if each.value is not None)
+    if not known:
+        return ""
+    ends = dict.fromkeys(form(value) for value in (known[0], known[-1]))
+    return figure.format(" to ".join(ends))
+
+
 def tally(verdicts: Sequence[str], baseline: str) -> str:
     """At how many settings a method beats a baseline at equal tokens.
 
@@ -150,12 +269,28 @@ def tally(verdicts: Sequence[str], baseline: str) -> str:
     )
 
 
-def monotone(settings: Sequence[tuple[str, Metric, Metric, Metric]]) -> str:
-    """Whether quality falls as tokens fall.
+class Waning(NamedTuple):
+    """What a setting spends, in words: itself, less of it, and that it gets less."""
+
+    what: str
+    less: str
+    falls: str
+
+
+TOKENS = Waning("tokens", "fewer tokens", "tokens fall")
+CACHE = Waning("the cache", "a smaller cache", "the cache shrinks")
+PASSES = Waning("passes", "fewer passes", "passes get fewer")
+
+
+def monotone(
+    settings: Sequence[tuple[str, Metric, Metric, Metric]], waning: Waning = TOKENS
+) -> str:
+    """Whether quality falls as what is spent falls.
 
     Args:
-        settings: Name, share of tokens kept, quality and loss of quality against the reference,
-            of each setting; the interval of the loss is that of a paired difference.
+        settings: Name, share kept of what is spent, quality and loss of quality against the
+            reference, of each setting; the interval of the loss is that of a paired difference.
+        waning: What is spent, in words.
     """
     known = [s for s in settings if s[1].value is not None and s[2].value is not None]
     known.sort(key=lambda s: -(s[1].value or 0.0))
@@ -169,14 +304,14 @@ def monotone(settings: Sequence[tuple[str, Metric, Metric, Metric]]) -> str:
     first, last = known[0][2], known[-1][2]
     if rises:
         return (
-            "Quality does not fall evenly with tokens: with fewer tokens, "
+            f"Quality does not fall evenly with {waning.what}: with {waning.less}, "
             + "; ".join(rises)
             + ", beyond both intervals."
         )
     if _above(first, last):
         return (
             f"Quality falls from {percent(first.value or 0.0)} % to {percent(last.value or 0.0)} % "
-            "as tokens fall, with no rise beyond the intervals on the way."
+            f"as {waning.falls}, with no rise beyond the intervals on the way."
         )
     lost = sum(1 for s in known if s[3].low is not None and s[3].low > 0)
     if not lost:
@@ -186,7 +321,7 @@ def monotone(settings: Sequence[tuple[str, Metric, Metric, Metric]]) -> str:
         )
     return (
         f"Quality goes from {percent(first.value or 0.0)} % to {percent(last.value or 0.0)} % as "
-        "tokens fall, with no rise beyond the intervals on the way; sample by sample, the loss "
+        f"{waning.falls}, with no rise beyond the intervals on the way; sample by sample, the loss "
         f"against the reference is beyond chance at {lost} of {len(known)} settings."
     )
 

@@ -40,10 +40,13 @@ def test_quality_equals_that_of_plain_transformers(
                 for index in range(len(data))
             ]
         )
-    torch.testing.assert_close(outputs.raw, logits, rtol=1e-4, atol=1e-5)
+    assert list(outputs.raw) == list(range(len(data)))
+    raw = torch.stack(list(outputs.raw.values()))
+    torch.testing.assert_close(raw, logits, rtol=1e-4, atol=1e-5)
     assert outputs.predictions == logits.argmax(1).tolist()
     pairs = zip(outputs.predictions, data.labels, strict=True)
-    assert VISION.score(outputs, data) == [float(said == label) for said, label in pairs]
+    assert outputs.scores == [float(said == label) for said, label in pairs]
+    assert outputs.groups == []
 
 
 @pytest.mark.parametrize("name", ["digits", "textures"])
@@ -57,8 +60,8 @@ def test_reference_quality_on_shipped_weights_equals_plain_transformers(name: st
     with torch.inference_mode():
         outputs = VISION.evaluate(model, model, data)
         logits = torch.cat([plain(batch.pixels).logits for batch in batches])
-    assert torch.equal(outputs.raw, logits)
-    assert sum(VISION.score(outputs, data)) == sum(
+    assert torch.equal(torch.stack(list(outputs.raw.values())), logits)
+    assert sum(outputs.scores) == sum(
         int(said) == label
         for said, label in zip(logits.argmax(1).tolist(), data.labels, strict=True)
     )
@@ -72,7 +75,7 @@ def test_an_unreadable_image_is_counted_and_named(tmp_path: Path) -> None:
     with torch.inference_mode():
         outputs = VISION.evaluate(model, model, data)
     assert len(outputs.predictions) == len(data) - 1 == 11
-    assert len(VISION.score(outputs, data)) == 11
+    assert len(outputs.scores) == len(outputs.raw) == 11
     assert len(outputs.unreadable) == 1
     assert "class-1/0.png" in outputs.unreadable[0]
 

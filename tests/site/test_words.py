@@ -16,8 +16,8 @@ from tokonomy_site.figures import percent, ratio
 from tokonomy_site.groups import group_of, grouped
 from tokonomy_site.links import paper, repository, slug
 from tokonomy_site.marks import signs
-from tokonomy_site.pages.method import curves
 from tokonomy_site.scales import scale
+from tokonomy_site.sentences import curves
 from tokonomy_site.snapshot import Run
 
 

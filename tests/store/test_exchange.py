@@ -64,7 +64,7 @@ BAD = {
     "digits": (swap('"load_s":0.21', '"load_s":' + "9" * 5000), "digits"),
     "zero byte": (swap('"made-up"', '"a\\u0000b"'), "may not hold"),
     "unknown field": (swap('"suite":', '"colour":"red","suite":'), "colour"),
-    "schema version": (swap('"schema_version":2', '"schema_version":3'), "schema_version"),
+    "schema version": (swap('"schema_version":3', '"schema_version":4'), "schema_version"),
     "text for number": (swap('"seed":0', '"seed":"0"'), "cell.seed"),
     "unit": (swap('"load_s"', '"load_ms"'), "costs"),
     "huge": (swap('"seed":0', '"seed":99999999999999999999'), "cell.seed"),

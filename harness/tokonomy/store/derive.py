@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tokonomy.stats.estimate import inverse, missing
+from tokonomy.stats.estimate import Estimate, inverse, missing
 from tokonomy.stats.latency import (
     autocorrelated,
     autocorrelation,
@@ -20,14 +20,15 @@ from tokonomy.stats.latency import (
     separation,
 )
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
-from tokonomy.store.fields import Missing, Mode
+from tokonomy.store.decoding import decoded
+from tokonomy.store.fields import Arm, Missing, Mode
 from tokonomy.store.joules import ENERGY, joules
 from tokonomy.store.metrics import METRICS, Metric, absent, estimated, figure, present
 from tokonomy.store.observed import Costs, Energy, Layer, Memory, Peak, Quality, Timing, Work
 from tokonomy.store.record import Record
 from tokonomy.store.scripted import scripted
 
-DERIVATION = 5
+DERIVATION = 6
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (
@@ -88,6 +89,7 @@ def derive(record: Record) -> list[Metric]:
         *_group(record.timing, TIMING, lambda timing: _timing(timing, record.cell.batch_size)),
         *_group(record.memory, MEMORY, lambda memory: _memory(memory, record.cell.mode)),
         *_group(record.work, WORK, _work),
+        *decoded(record),
         *_group(record.energy, ENERGY, joules),
         *_group(record.costs, COSTS, _costs),
     ]
@@ -130,6 +132,17 @@ def _agreement(quality: Quality) -> Metric:
         return absent("agreement", "no-outputs")
     same = sum(left == right for left, right in zip(ours, theirs, strict=True))
     return estimated("agreement", wilson(same, len(ours)))
+
+
+def by_group(record: Record, arm: Arm = "method") -> dict[str, Estimate]:
+    """An arm's mean score in each group of samples, as they come; none where withheld."""
+    quality = record.quality
+    if withheld(record) or isinstance(quality, Missing):
+        return {}
+    found: dict[str, list[float]] = {}
+    for group, score in zip(quality.groups, quality.scores[arm], strict=False):
+        found.setdefault(group, []).append(score)
+    return {group: average(scores) for group, scores in found.items()}
 
 
 def _strata(scores: dict[str, NDArray[np.float64]]) -> Iterator[Metric]:

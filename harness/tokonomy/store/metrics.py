@@ -281,6 +281,131 @@ METRICS: dict[str, Meaning] = {
         "samples",
         "What the harness saw happen to tokens: none, removed, masked or kv-only.",
     ),
+    "ttft_ms": _row(
+        "Time to first token (TTFT)",
+        "ms",
+        "lower",
+        "calls",
+        "Median time of calls that ask for the first token only: reading the prompt, and a token.",
+    ),
+    "reference_ttft_ms": _row(
+        "Reference TTFT",
+        "ms",
+        "lower",
+        "calls",
+        "The same of the unmodified model, timed in turn with the method.",
+    ),
+    "ttft_ratio": _row(
+        "TTFT ratio",
+        "1",
+        "lower",
+        "ABBA blocks",
+        "Median over ABBA blocks of method/reference time to the first token.",
+    ),
+    "tpot_ms": _row(
+        "Time per output token (TPOT)",
+        "ms",
+        "lower",
+        "batches",
+        "Median whole call less median call for the first token, batch by batch, over the mean "
+        "tokens counted after the first; batches of several requests need answers of one length.",
+    ),
+    "reference_tpot_ms": _row(
+        "Reference TPOT",
+        "ms",
+        "lower",
+        "batches",
+        "The same of the unmodified model.",
+    ),
+    "tpot_ratio": _row(
+        "TPOT ratio",
+        "1",
+        "lower",
+        "batches",
+        "Method over reference time per token after the first: geometric mean over the timed batches.",
+    ),
+    "tokens_per_s": _row(
+        "Tokens per second",
+        "tokens/s",
+        "higher",
+        "calls",
+        "Throughput times the mean tokens counted in an answer.",
+    ),
+    "reference_tokens_per_s": _row(
+        "Reference tokens per second",
+        "tokens/s",
+        "higher",
+        "calls",
+        "The same of the unmodified model.",
+    ),
+    "speed_up_total": _row(
+        "Speed-up of totals",
+        "1",
+        "higher",
+        "batches",
+        "Tokens per second over those of the reference, all timed calls, with an interval over "
+        "the batches timed.",
+    ),
+    "speed_up_mean": _row(
+        "Speed-up, mean over prompts",
+        "1",
+        "higher",
+        "batches",
+        "Mean over the batches timed of tokens per second over those of the reference; one prompt "
+        "is a batch where batches are of one.",
+    ),
+    "target_calls": _row(
+        "Passes after the prompt",
+        "passes",
+        "lower",
+        "samples",
+        "Mean passes of the model for an answer, the one that reads the prompt apart.",
+    ),
+    "acceptance_length": _row(
+        "Acceptance length",
+        "tokens",
+        "higher",
+        "samples",
+        "Tokens of a pass after the prompt's, the model's own included: those after the first "
+        "over passes, all samples together; 1 for the unmodified model.",
+    ),
+    "acceptance_rate": _row(
+        "Drafted tokens accepted",
+        "1",
+        "higher",
+        "samples",
+        "Tokens beyond one a pass in the answer over those beyond one a pass that were read.",
+    ),
+    "kv_logical_bytes": _row(
+        "Cache",
+        "B",
+        "lower",
+        "samples",
+        "Keys and values cached in all blocks at batch 1: the most before any pass after the "
+        "prompt's, mean over samples.",
+    ),
+    "kv_physical_bytes": _row(
+        "Memory of the cache",
+        "B",
+        "lower",
+        "samples",
+        "Memory that the cached tensors hold on to, such as that a view is of; the most, as above.",
+    ),
+    "kv_logical_ratio": _row(
+        "Cache kept",
+        "1",
+        "lower",
+        "samples",
+        "Bytes of keys and values cached over those of the reference with as many tokens made.",
+    ),
+    "kv_physical_ratio": _row(
+        "Memory of the cache kept",
+        "1",
+        "lower",
+        "samples",
+        "Memory of the cache over that of the reference; what is only hidden from attention "
+        "saves none.",
+    ),
     "energy_j": _row(
         "Energy",
         "J",
@@ -340,7 +465,9 @@ METRICS: dict[str, Meaning] = {
 WITH_INTERVAL = frozenset({
     "accuracy", "reference_accuracy", "retained", "accuracy_drop", "agreement", "accuracy_easy",
     "accuracy_hard", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
-    "reference_latency_p50_ms", "latency_ratio", "speed_up", "device_latency_p50_ms", "energy_j",
+    "reference_latency_p50_ms", "latency_ratio", "speed_up", "device_latency_p50_ms", "ttft_ms",
+    "reference_ttft_ms", "ttft_ratio", "tpot_ms", "reference_tpot_ms", "tpot_ratio",
+    "speed_up_total", "speed_up_mean", "acceptance_length", "acceptance_rate", "energy_j",
     "reference_energy_j", "energy_ratio", "energy_net_j",
 })  # fmt: skip
 """Figures that come with a 95 % interval where there are enough data for one."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from tokonomy.store.epochs import REFERENCE
 from tokonomy_site.board import Row, rows
 from tokonomy_site.cells import mark
-from tokonomy_site.charts import Chart, chart, front, stands
+from tokonomy_site.charts import Chart, front, stands
 from tokonomy_site.downloads import Download
-from tokonomy_site.figures import percent, ratio
+from tokonomy_site.families import Spec, family
 from tokonomy_site.marks import Sign
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
-from tokonomy_site.plots import points
+from tokonomy_site.plots import picture, points
 from tokonomy_site.snapshot import Snapshot, method_path, task_path
 from tokonomy_site.standing import ROLE_MEANING
 from tokonomy_site.words import plural
@@ -39,6 +39,7 @@ class Family:
     title: str
     place: str
     chart: Chart | None
+    lead: str
     front: tuple[Item, ...]
     may: str
     size: str
@@ -104,16 +105,13 @@ def apart(snapshot: Snapshot) -> str:
 
 
 def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
-    board = peers[0]
+    board, own = peers[0], family(name)
     shown = rows(board.runs, snapshot)
-    picture = chart(
-        points(shown, snapshot, "latency_ratio", lambda row: f"{board.path}#{row.id}"),
-        title=f"Accuracy and time: {board.group.place}",
-        x_title="time per call, reference = 1",
-        y_title="accuracy, %",
-        x_form=ratio,
-        y_form=percent,
-        one=True,
+    spec = own.specs[0]
+    chart = picture(
+        points(shown, snapshot, spec, lambda row: f"{board.path}#{row.id}"),
+        spec,
+        f"{spec.title}: {board.group.place}",
         height=330,
     )
     classes = plural(len(peers), "comparability class", "comparability classes")
@@ -123,16 +121,18 @@ def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
         title=FAMILIES.get(name, name),
         place=f"Shown: {snapshot.task_title(board.group.task)}, {board.group.model}, "
         f"{board.group.calls}, {board.group.device}",
-        chart=picture,
-        front=tuple(_front(shown, snapshot)),
-        may=_may(shown, snapshot),
+        chart=chart,
+        lead=f"On the front, {own.cheapest} first: nothing in this class beats these settings on "
+        f"both {own.both}.",
+        front=tuple(_front(shown, snapshot, own.ranked)),
+        may=_may(shown, snapshot, own.ranked),
         size=f"{plural(cells, 'cell')} in {classes}; rows of different classes are never mixed.",
     )
 
 
-def _may(shown: Sequence[Row], snapshot: Snapshot) -> str:
+def _may(shown: Sequence[Row], snapshot: Snapshot, spec: Spec) -> str:
     """How many settings beside those named may be on the front, given their intervals."""
-    placed = points(shown, snapshot, "latency_ratio", lambda row: row.id)
+    placed = points(shown, snapshot, spec, lambda row: row.id)
     named = {point.href for point in front(placed)}
     places = stands(placed)
     more = [p for p in placed if places.get(id(p)) == "possibly" and p.href not in named]
@@ -140,12 +140,12 @@ def _may(shown: Sequence[Row], snapshot: Snapshot) -> str:
     return said if more else ""
 
 
-def _front(shown: Sequence[Row], snapshot: Snapshot) -> Iterator[Item]:
-    """Methods on the front with their settings there, in the order of their fastest.
+def _front(shown: Sequence[Row], snapshot: Snapshot, spec: Spec) -> Iterator[Item]:
+    """Methods on the front with their settings there, in the order of their cheapest.
 
     A setting that is on it wherever the truth lies in the intervals is said to be so.
     """
-    placed = points(shown, snapshot, "latency_ratio", lambda row: row.id)
+    placed = points(shown, snapshot, spec, lambda row: row.id)
     by_id = {row.id: row for row in shown}
     settings: dict[str, list[str]] = {}
     places = stands(placed)
@@ -153,7 +153,7 @@ def _front(shown: Sequence[Row], snapshot: Snapshot) -> Iterator[Item]:
         row = by_id[point.href]
         sure = " (for certain)" if places[id(point)] == "on" else ""
         settings.setdefault(row.run.method, []).append(
-            row.setting + mark(row.run, "latency_ratio") + sure
+            row.setting + mark(row.run, spec.cost) + sure
         )
     for method, texts in settings.items():
         yield Item(

@@ -6,71 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokonomy_site import epochs, words
-from tokonomy_site.board import Layout, Row, layout, no_energy, rows, table
-from tokonomy_site.cells import CAPPED, DOUBTED, SIGNS, quoted
+from tokonomy_site.board import Row, no_energy, rows, table
+from tokonomy_site.columns import layout
+from tokonomy_site.families import CACHE, family
 from tokonomy_site.groups import Group, grouped, training
 from tokonomy_site.links import slug
+from tokonomy_site.notes import notes
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.plots import charts
+from tokonomy_site.sections import heat
+from tokonomy_site.sentences import why_not_faster
 from tokonomy_site.snapshot import Run, Snapshot, current, method_path, setting
 
 PART = 135  # rows of one page: with two charts this stays below 250 KiB
 PART_ENERGY = 100  # the same with a third chart and its columns
-
-_SIDE_BY_SIDE = (
-    "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
-    "never taken from two different moments. The second line under accuracy, retained, speed-up "
-    "and latency is the 95 % interval, where there is one. Latencies of different rows were taken "
-    "at different moments: how rows compare is in the speed-up."
-)
-_QUALITY = (
-    "Easy samples are those that the unmodified model still gets right on images made smaller to a "
-    "quarter of the tokens; hard ones it gets right at full size only, so there a method must show "
-    "its worth.",
-    "The two columns at equal tokens hold the method against random selection and against plain "
-    "down-sampling of the image where those spend as many tokens or the next setting up or down, "
-    "sample by sample, with McNemar's exact test, corrected over a method's settings. "
-    "No difference means that none could be detected, not that there is none.",
-    "Of a baseline with several variants, such as dropping at the input or in stages, every one "
-    "has to be beaten. Not comparable: the baseline has no setting as large, or as small, as this "
-    "one; or this one beats the larger and loses to the smaller.",
-)
-_NO_QUALITY = (
-    "Quality is not applicable: with this task or these weights outputs mean nothing, so only "
-    "costs are measured, and there is no front."
-)
-_COSTS = (
-    SIGNS[CAPPED],
-    "Memory is the rise of the process's high-water mark over its size with the model loaded. "
-    "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method.",
-)
-_DEVICE = (
-    "Device memory is the highest use of the whole device that its driver counted; below it, the "
-    "highest that tensors took."
-)
-_ENERGY = (
-    "Energy is what the device's own counter says, gross, per sample, of one boundary ({}): sound "
-    "for comparing rows, while absolute joules carry the sensor's bias. A row measured at another "
-    "boundary has no figure in these columns."
-)
-_REST = (
-    "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
-    "A stale row was measured with code that has changed since; it is drawn, but on no front. "
-    "A word in place of a number says why there is none and leads to the run.",
-    "There is no rank: where intervals overlap, an order would be invented.",
-)
-
-
-def notes(kind: Layout) -> tuple[str, ...]:
-    """How to read a class's table: of its columns only."""
-    return (
-        _SIDE_BY_SIDE,
-        *(_QUALITY if kind.scored else (_NO_QUALITY,)),
-        *_COSTS,
-        *((_DEVICE,) if kind.device_memory else ()),
-        *((_ENERGY.format(kind.boundary), SIGNS[DOUBTED]) if kind.boundary else ()),
-        *_REST,
-    )
+PART_HEAT = 80  # the same with scores of each group of samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a method is not faster."""
+    """What is to be said of a method, and where it leads."""
 
     title: str
     href: str
@@ -151,6 +101,7 @@ def _parts(shown: list[Row], most: int) -> list[list[Row]]:
 
 def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> Iterator[Page]:
     most = PART_ENERGY if layout(board.runs).boundary else PART
+    most = PART_HEAT if any(run.groups for run in board.runs) else most
     every = rows(board.runs, snapshot)
     parts = _parts(every, most)
     paths = [board.path]
@@ -182,17 +133,17 @@ def _page(
     parts: list[Choice],
     every: list[Row],
 ) -> Page:
-    family = FAMILIES.get(board.group.family, board.group.family)
-    kind = layout(board.runs)
-    drawn = charts(shown, snapshot, lambda row: f"#{row.id}", every=every) if kind.scored else []
+    title = FAMILIES.get(board.group.family, board.group.family)
+    kind, own = layout(board.runs), family(board.group.family)
+    drawn = charts(shown, snapshot, _to_row, every=every) if kind.scored else []
     return Page(
         path=path,
-        title=f"{family}: {board.group.place}",
+        title=f"{title}: {board.group.place}",
         template="leaderboard.html",
         section=peers[0].path,
         live=True,
         values={
-            "family": {"title": family},
+            "family": {"title": title},
             "group": board.group,
             "heading": _heading(board.group, snapshot),
             "newest": max(run.started for run in board.runs),
@@ -206,14 +157,23 @@ def _page(
             "mixed": epochs.mixed(board.runs, snapshot),
             "not_run": not_run(board, snapshot),
             "reasons": reasons(shown),
-            "beyond": words.ELSE,
+            "broken": broken(shown, snapshot) if kind.scored else [],
+            "heat": heat.board(shown, snapshot, _to_row) if kind.family == CACHE else None,
+            "slow": own.slow,
+            "beyond": own.beyond,
             "notes": notes(kind),
         },
     )
 
 
+def _to_row(row: Row) -> str:
+    return f"#{row.id}"
+
+
 def _heading(group: Group, snapshot: Snapshot) -> str:
-    return f"{snapshot.task_title(group.task)}, {group.calls}"
+    family = FAMILIES.get(group.family, group.family)
+    title = snapshot.task_title(group.task).removeprefix(f"{family}: ")
+    return f"{title}, {group.calls}"
 
 
 def _choice(peer: Board, board: Board, snapshot: Snapshot) -> Choice:
@@ -253,7 +213,7 @@ def not_run(board: Board, snapshot: Snapshot) -> str:
     """Default settings of the family's methods without a run in this class."""
     missing = []
     for name, card in snapshot.methods.items():
-        if card.family != board.group.family or card.kind == "control":
+        if board.group.family not in card.families or card.kind == "control":
             continue
         if training(card.kind) != board.group.training:
             continue
@@ -266,14 +226,13 @@ def not_run(board: Board, snapshot: Snapshot) -> str:
     return ", ".join(missing)
 
 
-def why_not_faster(run: Run) -> str:
-    """The computed sentence for one run; empty where it is faster."""
-    return words.slower(
-        run.figure("tokens_kept"),
-        run.figure("flops_ratio"),
-        run.figure("latency_ratio"),
-        quoted(run, "latency_ratio"),
-    )
+def broken(shown: Sequence[Row], snapshot: Snapshot) -> list[Reason]:
+    """Rows whose method claims to be exact and was seen not to be."""
+    return [
+        Reason(title=row.name, href=f"#{row.id}", text=words.equal(row.run.figure("agreement")))
+        for row in shown
+        if words.broken(snapshot.claim(row.run.method), row.run.figure("agreement"))
+    ]
 
 
 def reasons(shown: Sequence[Row]) -> list[Reason]:
@@ -284,7 +243,7 @@ def reasons(shown: Sequence[Row]) -> list[Reason]:
         slow = [row for row in mine if why_not_faster(row.run)]
         if not slow or method == "reference":
             continue
-        row = min(slow, key=lambda r: (r.run.figure("tokens_kept").value or 1.0, r.id))
+        row = min(slow, key=lambda r: (r.run.spent or 1.0, r.id))
         text = f"not faster at {len(slow)} of {words.plural(len(mine), 'setting')}. At "
         found.append(
             Reason(

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokonomy.measure.reasons import REASONS
+from tokonomy.store.derive import by_group
+from tokonomy.store.fields import Arm
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy.store.observed import Quality, Timing, Work
 from tokonomy.store.record import Record
@@ -13,13 +15,13 @@ from tokonomy.store.verdict import BASELINES
 from tokonomy_site import standing, words
 from tokonomy_site.cells import NONE, explained, mark, quoted, told
 from tokonomy_site.environment import clean
+from tokonomy_site.families import CACHE, DECODING
 from tokonomy_site.figures import count, form_of, known, percent, significant, span
 from tokonomy_site.groups import group_of, training
 from tokonomy_site.links import slug
 from tokonomy_site.page import Page
-from tokonomy_site.pages.leaderboard import why_not_faster
-from tokonomy_site.pages.method import BASELINE_NAMES
-from tokonomy_site.sections import device, energy, provenance, traces
+from tokonomy_site.sections import decoding, device, energy, heat, provenance, traces
+from tokonomy_site.sentences import BASELINE_NAMES, why_not_faster
 from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, run_path, setting
 
 SCRIPTED = REASONS["scripted-device"]
@@ -45,7 +47,8 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
         snapshot: Everything else.
     """
     title = f"{snapshot.title(run.method)} {setting(run.params)}".strip()
-    timing = record.timing if isinstance(record.timing, Timing) else None
+    timing, first = (each if isinstance(each, Timing) else None
+                     for each in (record.timing, record.first_token))  # fmt: skip
     return Page(
         path=run_path(run.id),
         title=f"{title} on {run.task_ref}",
@@ -63,6 +66,10 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "trace": traces.latency(timing) if timing and timing.pairs else None,
             "pairs": device.raw(timing, traces.MOST_PAIRS) if timing else (),
             "spoiled": device.spoiled(record.timing),
+            "first": traces.latency(first) if first and first.pairs else None,
+            "first_pairs": device.raw(first, traces.MOST_PAIRS) if first else (),
+            "decoding": decoding.section(record.decoding),
+            "heat": heat.one(_groups(record, "method"), _groups(record, "reference")),
             "execution": device.execution(record, run),
             "peaks": device.peaks(record.memory),
             "energy": energy.section(record.energy, run),
@@ -100,23 +107,17 @@ def _raw(run: Run) -> str:
     return ""
 
 
+def _groups(record: Record, arm: Arm) -> heat.Scores:
+    return {name: (each.value or 0.0, each.n) for name, each in by_group(record, arm).items()}
+
+
 def _verdict(run: Run, record: Record) -> str:
     if run.status != "ok":
         word = words.STATUS[run.status]
         detail = f" {clean(record.detail)}" if record.detail else ""
         return f"{word[0].upper()}{word[1:]}: {explained(run.reason)}{detail}"
-    accuracy, retained = run.figure("accuracy"), run.figure("retained")
-    said = (
-        "quality not applicable"
-        if accuracy.value is None
-        else f"{percent(accuracy.value)} % accuracy"
-    )
-    parts = [said]
-    if retained.value is not None:
-        parts.append(f"{percent(retained.value)} % of the reference's")
-    tokens, speed = run.figure("tokens_kept"), run.figure("speed_up")
-    if tokens.value is not None:
-        parts.append(f"with {percent(tokens.value)} % of the tokens")
+    accuracy, speed = run.figure("accuracy"), run.figure("speed_up")
+    parts = [*_kept(run)]
     if speed.value is not None:
         parts.append(f"at {quoted(run, 'speed_up')} times the reference's speed")
     if known(run.figure("energy_ratio")):
@@ -125,9 +126,37 @@ def _verdict(run: Run, record: Record) -> str:
     sentence = sentence[0].upper() + sentence[1:]
     if run.method != "reference" and (why := why_not_faster(run)):
         sentence += f" It {why}."
-    for baseline in BASELINES if accuracy.value is not None else ():
+    tokenwise = accuracy.value is not None and run.family not in _SAVED
+    for baseline in BASELINES if tokenwise else ():
         sentence += _against(run, baseline)
     return sentence
+
+
+def _kept(run: Run) -> Iterator[str]:
+    """Quality and what the family saves, in parts of a sentence."""
+    accuracy, retained = run.figure("accuracy"), run.figure("retained")
+    if accuracy.value is None:
+        yield "quality not applicable"
+    elif run.family == DECODING:
+        yield words.equal(run.figure("agreement")) or "answers not compared"
+    else:
+        yield f"{percent(accuracy.value)} % {'score' if run.family == CACHE else 'accuracy'}"
+        if retained.value is not None:
+            yield f"{percent(retained.value)} % of the reference's"
+    for name, text in _SAVED.get(run.family, _TOKENS):
+        if known(run.figure(name)):
+            form, _ = form_of(name)
+            yield text.format(form(run.figure(name).value or 0.0))
+
+
+_TOKENS = (("tokens_kept", "with {} % of the tokens"),)
+_SAVED = {
+    DECODING: (("acceptance_length", "{} tokens a pass"),),
+    CACHE: (
+        ("kv_logical_ratio", "with {} % of the cache"),
+        ("kv_physical_ratio", "in {} % of its memory"),
+    ),
+}
 
 
 def _against(run: Run, baseline: str) -> str:
@@ -166,10 +195,13 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
 
 
 def _figures(run: Run) -> list[tuple[str, ...]]:
-    """Title, value, interval, unit, count and words of every figure; nothing without any."""
+    """Title, value, interval, unit, count and words of every figure; nothing without any.
+
+    Those of tokens made one after the other are left out where a call is one pass.
+    """
     if not any(known(figure) for figure in run.figures.values()):
         return []
-    return [_figure(run, name) for name in METRICS]
+    return [_figure(run, name) for name in METRICS if run.figure(name).reason != "one-pass"]
 
 
 def _figure(run: Run, name: str) -> tuple[str, ...]:

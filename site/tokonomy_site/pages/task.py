@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from tokonomy.catalog.cards import TaskCard
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import samples, words
-from tokonomy_site.cells import CAPPED, SIGNS, figure_cell
+from tokonomy_site.cells import CAPPED, SIGNS, cache_cell, figure_cell, lossless_cell
+from tokonomy_site.families import CACHE, DECODING
 from tokonomy_site.figures import known, percent, span
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
@@ -40,7 +41,7 @@ def _page(ref: str, runs: Sequence[Run], mine: Sequence[Board], snapshot: Snapsh
             "samples": shown,
             "samples_note": samples.NOTES.get(ref, ""),
             "sign": SIGNS[CAPPED],
-            "table": _table(mine, snapshot) if mine else None,
+            "tables": _tables(mine, snapshot),
         },
     )
 
@@ -48,7 +49,7 @@ def _page(ref: str, runs: Sequence[Run], mine: Sequence[Board], snapshot: Snapsh
 def _facts(ref: str, card: TaskCard | None, runs: Sequence[Run]) -> Iterator[tuple[str, Cell]]:
     yield "Id", Cell(text=ref)
     if card:
-        yield "Family", Cell(text=FAMILIES.get(card.family, card.family))
+        yield "Family", Cell(text=", ".join(FAMILIES.get(name, name) for name in card.families))
         yield "Metric", Cell(text=card.metric)
         yield "Data", Cell(text=card.source)
         yield "Licence", Cell(text=card.licence)
@@ -76,47 +77,95 @@ def _references(runs: Sequence[Run]) -> Iterator[tuple[str, Cell]]:
         yield "Reference", Cell(text=text, href=f"../{run_path(run.id)}")
 
 
-COLUMNS = (
+_HEADS = (
     Column(name="Method", words=True, filter="method"),
     Column(name="Class", words=True, filter="class"),
     Column(name="Settings", unit="ok / run"),
-    Column(name="Accuracy", unit="%, most tokens", first="d"),
-    Column(name="Accuracy", unit="%, fewest tokens", first="d"),
-    Column(name="Tokens", unit="% kept, fewest"),
-    Column(name="Speed-up", unit="times at fewest", first="d"),
-    Column(name="vs random", unit="beats / even / loses", words=True),
-    Column(name="vs down-sampling", unit="beats / even / loses", words=True),
 )
+COLUMNS = {
+    "": (
+        Column(name="Accuracy", unit="%, most tokens", first="d"),
+        Column(name="Accuracy", unit="%, fewest tokens", first="d"),
+        Column(name="Tokens", unit="% kept, fewest"),
+        Column(name="Speed-up", unit="times at fewest", first="d"),
+        Column(name="vs random", unit="beats / even / loses", words=True),
+        Column(name="vs down-sampling", unit="beats / even / loses", words=True),
+    ),
+    DECODING: (
+        Column(name="Lossless", unit="claimed, fewest seen", words=True),
+        Column(name="Accepted", unit="tokens a pass, fewest", first="d"),
+        Column(name="Accepted", unit="tokens a pass, most", first="d"),
+        Column(name="Speed-up", unit="times at fewest", first="d"),
+        Column(name="Speed-up", unit="times at most", first="d"),
+    ),
+    CACHE: (
+        Column(name="Score", unit="%, largest cache", first="d"),
+        Column(name="Score", unit="%, smallest cache", first="d"),
+        Column(name="Cached", unit="% of ref., smallest"),
+        Column(name="Held", unit="% of ref. there"),
+        Column(name="Speed-up", unit="times there", first="d"),
+    ),
+}
 
 
-def _table(mine: Sequence[Board], snapshot: Snapshot) -> Table:
-    lines = []
-    for board in mine:
-        by_method: dict[str, list[Run]] = {}
-        for run in board.runs:
-            by_method.setdefault(run.method, []).append(run)
-        for method in sorted(by_method, key=lambda m: (snapshot.title(m).lower(), m)):
-            lines.append(_line(method, by_method[method], board, snapshot))
-    caption = "Each method on this task: gentlest and hardest setting"
-    return Table(caption=caption, columns=COLUMNS, lines=tuple(lines), live=True)
+def _tables(mine: Sequence[Board], snapshot: Snapshot) -> list[Table]:
+    """A table for each family; the first can be sorted."""
+    names = sorted({board.group.family for board in mine})
+    found: list[Table] = []
+    for name in names:
+        boards_ = [board for board in mine if board.group.family == name]
+        caption = "Each method on this task: gentlest and hardest setting"
+        caption = f"{FAMILIES.get(name, name)}. {caption}" if len(names) > 1 else caption
+        found.append(
+            Table(
+                caption=caption,
+                columns=(*_HEADS, *COLUMNS.get(name, COLUMNS[""])),
+                lines=tuple(line for board in boards_ for line in _lines(board, snapshot)),
+                live=not found,
+            )
+        )
+    return found
+
+
+def _lines(board: Board, snapshot: Snapshot) -> Iterator[Line]:
+    by_method: dict[str, list[Run]] = {}
+    for run in board.runs:
+        by_method.setdefault(run.method, []).append(run)
+    for method in sorted(by_method, key=lambda m: (snapshot.title(m).lower(), m)):
+        yield _line(method, by_method[method], board, snapshot)
 
 
 def _line(method: str, runs: Sequence[Run], board: Board, snapshot: Snapshot) -> Line:
     good = [run for run in runs if run.status == "ok"]
-    good.sort(key=lambda r: (-(r.figure("tokens_kept").value or 0.0), setting(r.params), r.id))
-    first, last = (good[0], good[-1]) if good else (runs[0], runs[0])
+    good.sort(key=lambda r: (-(r.spent or 0.0), snapshot.swept(r), setting(r.params), r.id))
     cells = (
         Cell(text=snapshot.title(method), href=f"../{method_path(method)}",
              mark=snapshot.sign(method)),
         Cell(text=f"{board.group.model}, {board.group.calls}", href=f"../{board.path}"),
         Cell(text=f"{len(good)} / {len(runs)}"),
-        figure_cell(first, "accuracy"),
-        figure_cell(last, "accuracy"),
-        figure_cell(last, "tokens_kept", spans=False),
-        figure_cell(last, "speed_up"),
-        *(_tally(good, method, baseline) for baseline in BASELINES),
+        *_figures(method, good or runs[:1], board.group.family, snapshot),
     )  # fmt: skip
     return Line(cells=cells)
+
+
+def _figures(method: str, runs: Sequence[Run], family: str, snapshot: Snapshot) -> Iterator[Cell]:
+    """Of the gentlest and the hardest of a method's runs."""
+    first, last = runs[0], runs[-1]
+    if family == DECODING:
+        worst = min(runs, key=lambda run: run.figure("agreement").value or 0.0)
+        yield lossless_cell(worst, snapshot.claim(method))
+        for name in ("acceptance_length", "speed_up"):
+            yield from (figure_cell(run, name) for run in (first, last))
+        return
+    yield from (figure_cell(run, "accuracy") for run in (first, last))
+    if family == CACHE:
+        yield figure_cell(last, "kv_logical_ratio", spans=False)
+        yield cache_cell(last, snapshot.effect(last))
+        yield figure_cell(last, "speed_up")
+        return
+    yield figure_cell(last, "tokens_kept", spans=False)
+    yield figure_cell(last, "speed_up")
+    yield from (_tally(runs, method, baseline) for baseline in BASELINES)
 
 
 def _tally(good: Sequence[Run], method: str, baseline: str) -> Cell:

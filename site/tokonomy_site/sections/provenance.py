@@ -22,6 +22,7 @@ def command(record: Record) -> str:
     for name, value in sorted(cell.method.params.items()):
         said += ["--set", f"{name}={json.dumps(value, ensure_ascii=False)}"]
     said += ["--task", cell.task.ref, "--model", cell.model.ref]
+    said += ["--family", cell.family] if cell.family != "vision" else []  # tasks may be of several
     said += ["--scenario", f"{cell.scenario}{batch}", "--device", cell.device]
     said += ["--precision", cell.precision, "--seed", str(cell.seed)]
     said += ["--mode", cell.mode] if cell.mode != "eager" else []

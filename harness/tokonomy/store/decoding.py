@@ -1,0 +1,266 @@
+"""Figures of answers made token by token: the first token, those after it, passes and cache.
+
+Times are of whole calls, and of calls that ask for the first token only, on the same prompts.
+Tokens, passes and bytes were counted apart, one request at a time and untimed, on samples that need
+not be those timed. What joins both takes the mean tokens counted for those timed; that is exact
+where every answer has one length, as in tasks that make a fixed number of tokens.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from statistics import fmean, median
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokonomy.stats.estimate import Estimate, missing
+from tokonomy.stats.latency import percentile, ratio
+from tokonomy.stats.means import mean, mean_ratio
+from tokonomy.store.fields import Missing
+from tokonomy.store.metrics import Metric, absent, estimated, present
+from tokonomy.store.observed import Decoded, Decoding, Pair, Timing
+from tokonomy.store.record import Record
+
+FIRST = ("ttft_ms", "reference_ttft_ms", "ttft_ratio")
+REST = ("tpot_ms", "reference_tpot_ms", "tpot_ratio")
+RATES = ("tokens_per_s", "reference_tokens_per_s", "speed_up_total", "speed_up_mean")
+PASSES = ("target_calls", "acceptance_length", "acceptance_rate")
+CACHE = ("kv_logical_bytes", "kv_physical_bytes", "kv_logical_ratio", "kv_physical_ratio")
+
+GIVEN = Missing(reason="tokens-given")
+UNTOLD = Missing(reason="growth-not-tokens")
+
+_MS = 1e-6  # milliseconds in a nanosecond
+
+
+def decoded(record: Record) -> Iterator[Metric]:
+    """Every figure of the groups above, in their order; where a part is missing, its reason."""
+    whole, counted, size = record.timing, record.decoding, record.cell.batch_size
+    first = _made(record)
+    yield from _where(FIRST, _first, first)
+    yield from _where(REST, partial(_rest, size), whole, first, counted)
+    yield from _where(RATES, partial(_rates, size), whole, first, counted)
+    yield from _where(PASSES, _passes, first, counted)
+    yield from _where(CACHE, _cache, counted)
+
+
+def _made(record: Record) -> Timing | Missing:
+    """Calls for the first token; none where tokens were given to be scored, not made."""
+    scored = isinstance(record.first_token, Missing) and isinstance(record.decoding, Decoding)
+    return GIVEN if scored else record.first_token
+
+
+def _where(
+    names: Iterable[str], make: Callable[..., Iterable[Metric]], *parts: object
+) -> Iterable[Metric]:
+    """What ``make`` derives from all parts; the first that is missing says why there is nothing."""
+    gone = next((part for part in parts if isinstance(part, Missing)), None)
+    return [absent(name, gone.reason) for name in names] if gone else make(*parts)
+
+
+def _first(first: Timing) -> Iterator[Metric]:
+    rows = [(pair.method_ns, pair.reference_ns, pair.block) for pair in first.pairs]
+    method, reference, block = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    yield estimated("ttft_ms", percentile(method, 0.5), _MS)
+    yield estimated("reference_ttft_ms", percentile(reference, 0.5), _MS)
+    yield estimated("ttft_ratio", ratio(method, reference, block) if rows else missing("no-pairs"))
+
+
+def _rest(size: int, whole: Timing, first: Timing, counted: Decoding) -> Iterable[Metric]:
+    """Time after the first token over tokens after the first, prompt by prompt."""
+    ours, theirs = (further(arm, size) for arm in (counted.method, counted.reference))
+    if isinstance(ours, Missing):
+        return [absent(name, ours.reason) for name in REST]
+    if isinstance(theirs, Missing):
+        return [absent(name, theirs.reason) for name in REST]
+    calls, firsts = by_batch(whole.pairs), by_batch(first.pairs)
+    both = sorted(calls.keys() & firsts.keys())
+    method, reference = (
+        np.array([_median(calls[at], arm) - _median(firsts[at], arm) for at in both])
+        for arm in ("method_ns", "reference_ns")
+    )
+    return [
+        _per_token("tpot_ms", method, ours),
+        _per_token("reference_tpot_ms", reference, theirs),
+        estimated("tpot_ratio", mean_ratio(method, reference), theirs / ours)
+        if both
+        else absent("tpot_ratio", "no-pairs"),
+    ]
+
+
+def further(samples: Sequence[Decoded], size: int) -> float | Missing:
+    """Mean tokens after the first.
+
+    A call of several requests takes as long as its longest answer, so lengths must then be equal.
+    """
+    if size > 1 and len({sample.tokens for sample in samples}) > 1:
+        return Missing(reason="lengths-differ")
+    rest = mean_tokens(samples) - 1
+    return rest if rest > 0 else Missing(reason="one-token")
+
+
+def mean_tokens(samples: Sequence[Decoded]) -> float:
+    """Tokens of an answer."""
+    return fmean(sample.tokens for sample in samples)
+
+
+def _per_token(name: str, rest_ns: NDArray[np.float64], tokens: float) -> Metric:
+    if not rest_ns.size:
+        return absent(name, "no-pairs")
+    found = mean(rest_ns)
+    if found.value is None or found.value <= 0:  # noise, or a first token that costs it all
+        return absent(name, "not-computable")
+    return estimated(name, found, _MS / tokens)
+
+
+def by_batch(pairs: Iterable[Pair]) -> dict[int, list[Pair]]:
+    """Pairs of each timed batch."""
+    found: dict[int, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.batch, []).append(pair)
+    return dict(sorted(found.items()))
+
+
+def _median(pairs: Sequence[Pair], arm: str) -> float:
+    return float(median(getattr(pair, arm) for pair in pairs))
+
+
+def _rates(size: int, whole: Timing, _: Timing, counted: Decoding) -> Iterator[Metric]:
+    """Tokens over time, and the two speed-ups of the field, in tokens per second."""
+    tokens = [mean_tokens(arm) for arm in (counted.method, counted.reference)]
+    prompts = list(by_batch(whole.pairs).values())
+    totals = [
+        np.array([sum(getattr(pair, arm) for pair in each) for each in prompts], dtype=np.float64)
+        for arm in ("method_ns", "reference_ns")
+    ]
+    calls = len(whole.pairs)
+    for name, made, spent in zip(RATES, tokens, totals, strict=False):
+        rate = made * size * calls / float(spent.sum()) * 1e9 if calls and made else None
+        yield present(name, rate, calls)
+    if not calls or not all(tokens):
+        why = "not-computable" if calls else "no-pairs"
+        yield from (absent(name, why) for name in RATES[2:])
+        return
+    longer = tokens[0] / tokens[1]
+    yield estimated("speed_up_total", ratio_of_totals(totals[1], totals[0]), longer)
+    yield estimated("speed_up_mean", mean([_faster(each) for each in prompts]), longer)
+
+
+def _faster(pairs: Sequence[Pair]) -> float:
+    """Reference over method on one prompt: geometric mean over calls next to each other."""
+    logs = [np.log(pair.reference_ns / pair.method_ns) for pair in pairs]
+    return float(np.exp(np.mean(logs)))
+
+
+def _passes(_: Timing, counted: Decoding) -> Iterator[Metric]:
+    """What the method's passes of the model after the prompt's gave."""
+    samples = counted.method
+    calls = [max(0, len(sample.read) - 1) for sample in samples]
+    made = [max(0, sample.tokens - 1) for sample in samples]
+    drafted = [sum(sample.read[1:]) - each for sample, each in zip(samples, calls, strict=True)]
+    yield present("target_calls", fmean(calls), len(samples))
+    if not sum(calls):
+        yield absent("acceptance_length", "no-later-pass")
+        yield absent("acceptance_rate", "no-later-pass")
+        return
+    yield estimated("acceptance_length", ratio_of_totals(made, calls))
+    stood = np.subtract(made, calls)
+    if not sum(drafted):
+        yield absent("acceptance_rate", "no-drafts")
+    elif stood.sum() < 0:  # more passes than tokens: what was read was no draft
+        yield absent("acceptance_rate", "not-computable")
+    else:
+        yield estimated("acceptance_rate", _share(ratio_of_totals(stood, drafted)))
+
+
+def _share(estimate: Estimate) -> Estimate:
+    """An interval of a share, which ends at 0 and 1."""
+    low, high = (None if end is None else min(1.0, max(0.0, end))
+                 for end in (estimate.low, estimate.high))  # fmt: skip
+    return replace(estimate, low=low, high=high)
+
+
+def accepted(sample: Decoded) -> list[int] | None:
+    """Tokens that each pass after the prompt's gave, the model's own one included.
+
+    A pass leaves in the cache what it was given and what stood of the draft, and its last token is
+    given to the next; so the cache grows by what a pass gives, and the last pass gave the rest.
+    None where that is contradicted, as by a cache that forgets: no pass gives less than one token,
+    or more than it read.
+    """
+    read, rest = sample.read[1:], sample.tokens - 1
+    if rest == len(read) and all(each == 1 for each in read):
+        return [1] * len(read)
+    grown = [after - before for before, after in pairwise(sample.cached[1:])]
+    given = [*grown, rest - sum(grown)]
+    fits = len(given) == len(read) and all(
+        1 <= each <= most for each, most in zip(given, read, strict=True)
+    )
+    return given if fits else None
+
+
+def histogram(samples: Sequence[Decoded]) -> dict[int, int] | Missing:
+    """How many passes after the prompt's gave how many tokens, over all samples."""
+    found: Counter[int] = Counter()
+    for sample in samples:
+        given = accepted(sample)
+        if given is None:
+            return UNTOLD
+        found.update(given)
+    return dict(sorted(found.items())) if found else Missing(reason="no-later-pass")
+
+
+def _cache(counted: Decoding) -> Iterable[Metric]:
+    """What the cache held when it was largest, before any pass after the prompt's."""
+    pairs = zip(counted.method, counted.reference, strict=False)
+    both = [(ours, theirs) for ours, theirs in pairs if ours.read[1:] and theirs.read[1:]]
+    if not both:
+        return [absent(name, "no-later-pass") for name in CACHE]
+    held = [most(ours) for ours, _ in both]
+    beside = [most(theirs, _alike(ours)) for ours, theirs in both]
+    sizes, totals = ([sum(kind) for kind in zip(*each, strict=True)] for each in (held, beside))
+    values = [size / len(both) for size in sizes]
+    shares = [ours / theirs if theirs else None for ours, theirs in zip(sizes, totals, strict=True)]
+    return [
+        present(name, value, len(both))
+        for name, value in zip(CACHE, [*values, *shares], strict=True)
+    ]
+
+
+def most(sample: Decoded, passes: int | None = None) -> tuple[int, int]:
+    """Most logical and physical bytes before any of so many passes after the prompt's, or of all.
+
+    There must be one.
+    """
+    end = None if passes is None else 1 + passes
+    return max(sample.logical_bytes[1:end]), max(sample.physical_bytes[1:end])
+
+
+def _alike(sample: Decoded) -> int | None:
+    """Passes after which the reference has made as many tokens as before the sample's last pass.
+
+    What makes several tokens in its last pass is not looked at again, while the reference is.
+    """
+    given = accepted(sample)
+    return None if given is None else 1 + sum(given[:-1])
+
+
+def ratio_of_totals(above: ArrayLike, below: ArrayLike) -> Estimate:
+    """Sum over sum, paired in order, with Student's interval over the pairs by the delta method.
+
+    What remains of each pair when the ratio is taken out has mean zero; the interval is that of
+    this mean.
+    """
+    top, bottom = (np.asarray(each, dtype=np.float64) for each in (above, below))
+    if not bottom.sum() > 0:
+        return missing("not-computable", int(top.size))
+    value = float(top.sum() / bottom.sum())
+    rest = mean((top - value * bottom) / bottom.mean())
+    ends = (None if end is None else value + end for end in (rest.low, rest.high))
+    low, high = ends
+    return replace(rest, value=value, low=low, high=high)

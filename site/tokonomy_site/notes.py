@@ -1,0 +1,106 @@
+"""How to read the table of a class: notes on the columns that it has, and on no others."""
+
+from __future__ import annotations
+
+from tokonomy_site.cells import CAPPED, DOUBTED, SIGNS
+from tokonomy_site.columns import Layout
+from tokonomy_site.families import CACHE, DECODING
+
+_SIDE_BY_SIDE = (
+    "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
+    "never taken from two different moments. The second line under accuracy, retained, speed-up "
+    "and latency is the 95 % interval, where there is one. Latencies of different rows were taken "
+    "at different moments: how rows compare is in the speed-up."
+)
+_QUALITY = (
+    "Easy samples are those that the unmodified model still gets right on images made smaller to a "
+    "quarter of the tokens; hard ones it gets right at full size only, so there a method must show "
+    "its worth.",
+    "The two columns at equal tokens hold the method against random selection and against plain "
+    "down-sampling of the image where those spend as many tokens or the next setting up or down, "
+    "sample by sample, with McNemar's exact test, corrected over a method's settings. "
+    "No difference means that none could be detected, not that there is none.",
+    "Of a baseline with several variants, such as dropping at the input or in stages, every one "
+    "has to be beaten. Not comparable: the baseline has no setting as large, or as small, as this "
+    "one; or this one beats the larger and loses to the smaller.",
+)
+_NO_QUALITY = (
+    "Quality is not applicable: with this task or these weights outputs mean nothing, so only "
+    "costs are measured, and there is no front."
+)
+_MEMORY = (
+    "Memory is the rise of the process's high-water mark over its size with the model loaded. "
+)
+_TOKENS = (
+    "FLOPs are theoretical. Tokens and effect are counted by the harness, not told by the method."
+)
+_EQUAL = (
+    "Lossless says what the method's card claims of its answers and, below it, how many of them "
+    "were seen to be the plain model's, as texts; a claim that is not met is tagged. Exact: token "
+    "for token the same, which holds in fp32; at lower precision a pass over several tokens can "
+    "round a near tie the other way."
+)
+_SCORE = (
+    "Score is the task's own metric, between 0 and 1 for each sample, in per cent. An exact method "
+    "has the plain model's score; a lossy one can keep it while it changes answers, so agreement "
+    "stands beside it."
+)
+_PASSES = (
+    "Accepted is how many tokens a pass of the model gives after the one that reads the prompt, "
+    "its own one included, all passes of all samples together: 1 for the plain model. Passes are "
+    "counted by the harness at the model's last block.",
+    "Speed-up is the inverse of the median ratio of whole calls, prompt included. Of totals: "
+    "tokens per second over those of the reference over all timed calls, with an interval over "
+    "the prompts, so prompts that differ widen it. A run's page has the mean over prompts as well.",
+)
+_PARTS = (
+    "TTFT is the time to the first token, from calls that ask for no more; TPOT the time of each "
+    "token after it, the rest of a whole call over the tokens counted. It takes the mean tokens of "
+    "the samples counted for those timed, which is exact where all answers are of one length."
+)
+_CACHED = (
+    "Cached is how many bytes of keys and values the cache holds when it is largest, over those of "
+    "the reference with as many tokens made. Held is the memory that these tensors hold on to: "
+    "what is only hidden from attention, or cut out of a tensor that stays, saves none. The word "
+    "below says so: none saved, or all held where less is cached.",
+    "A row tagged simulated hides keys and values instead of dropping them: its score is that of "
+    "the method, its memory and times are those of a full cache.",
+)
+_DEVICE = (
+    "Device memory is the highest use of the whole device that its driver counted; below it, the "
+    "highest that tensors took."
+)
+_ENERGY = (
+    "Energy is what the device's own counter says, gross, per sample, of one boundary ({}): sound "
+    "for comparing rows, while absolute joules carry the sensor's bias. A row measured at another "
+    "boundary has no figure in these columns."
+)
+_REST = (
+    "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
+    "A stale row was measured with code that has changed since; it is drawn, but on no front. "
+    "A word in place of a number says why there is none and leads to the run.",
+    "There is no rank: where intervals overlap, an order would be invented.",
+)
+
+
+def notes(kind: Layout) -> tuple[str, ...]:
+    """How to read a class's table: of its columns only."""
+    return (
+        _SIDE_BY_SIDE,
+        *(_family(kind)),
+        *((_DEVICE,) if kind.device_memory else ()),
+        *((_ENERGY.format(kind.boundary), SIGNS[DOUBTED]) if kind.boundary else ()),
+        *_REST,
+    )
+
+
+def _family(kind: Layout) -> tuple[str, ...]:
+    """On quality and costs, in the family's own terms."""
+    unscored = () if kind.scored else (_NO_QUALITY,)
+    parts = (_PARTS,) if kind.made else ()
+    costs = (SIGNS[CAPPED], _MEMORY.strip())
+    if kind.family == DECODING:
+        return (*(unscored or (_EQUAL, _SCORE)), *_PASSES, *parts, *costs)
+    if kind.family == CACHE:
+        return (*(unscored or (_SCORE,)), *_CACHED, *parts, *costs)
+    return (*(unscored or _QUALITY), SIGNS[CAPPED], _MEMORY + _TOKENS)

@@ -1,0 +1,367 @@
+"""What the families of language models promise: batches, answers, passes, and samples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from languages import ARCHITECTURES, make_module, make_tokenizer
+from tokonomy.errors import InvalidOutput
+from tokonomy.families import load_family
+from tokonomy.families.contract import Outputs
+from tokonomy.families.language import metrics
+from tokonomy.families.language.adapter import Row, cut, rows
+from tokonomy.families.language.batch import Batch
+from tokonomy.families.language.batching import batch as batched
+from tokonomy.families.language.family import Decoding
+from tokonomy.families.language.model import LanguageModel
+
+DECODING = Decoding()
+BYTES = 2 * 2 * 2 * 8 * 4  # of a cached token: layers, keys and values, heads, size of a head, fp32
+
+
+@pytest.fixture(autouse=True)
+def _inference() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
+def each_model(request: pytest.FixtureRequest) -> LanguageModel:
+    return LanguageModel(module=make_module(request.param), tokenizer=make_tokenizer(request.param))
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    return LanguageModel(module=make_module(), tokenizer=make_tokenizer())
+
+
+def ask(count: int, *lengths: int, seed: int = 0, **options: Any) -> list[Row]:
+    """Rows of random prompts of some lengths; ``count`` tokens are wanted."""
+    generator = torch.Generator().manual_seed(seed)
+    prompts = [torch.randint(2, 500, (length,), generator=generator).tolist() for length in lengths]
+    return [
+        Row(id=at, prompt=tuple(prompt), length=count, **options)
+        for at, prompt in enumerate(prompts)
+    ]
+
+
+def test_both_families_are_registered_and_alike() -> None:
+    for name in ("decoding", "kv"):
+        family = load_family(name)
+        assert (family.id, family.metric) == (name, "score")
+        assert family.open("sums") is DECODING.open("sums")
+
+
+def test_a_batch_is_padded_on_the_left(model: LanguageModel) -> None:
+    made = batched(model, ask(4, 3, 7, until=("\n",)))
+    assert made.present.tolist() == [[False] * 4 + [True] * 3, [True] * 7]
+    assert made.padded
+    assert not made.scores
+    assert (made.ids.tolist(), made.given.shape, made.length) == ([0, 1], (2, 0), 4)
+    alone = batched(model, ask(4, 3))
+    assert torch.equal(made.prompt[0, 4:], alone.prompt[0])
+    assert not alone.padded
+
+
+def test_answers_of_a_padded_batch_are_those_alone(each_model: LanguageModel) -> None:
+    asked = ask(24, 5, 40, 17, 1)
+    together = each_model(batched(each_model, asked))
+    for at, row in enumerate(asked):
+        assert torch.equal(each_model(batched(each_model, [row]))[0], together[at])
+
+
+def test_likelihoods_of_a_padded_batch_are_those_alone(each_model: LanguageModel) -> None:
+    asked = [
+        replace(row, given=tuple(range(10, 10 + count)), length=0)
+        for row, count in zip(ask(0, 5, 40, 17), (3, 1, 6), strict=True)
+    ]
+    made = batched(each_model, asked)
+    assert made.given.tolist()[1] == [10, -1, -1, -1, -1, -1]
+    together = each_model(made)
+    assert not together[1, 1:].any()
+    for at, row in enumerate(asked):
+        alone = each_model(batched(each_model, [row]))[0]
+        torch.testing.assert_close(together[at, : len(row.given)], alone, rtol=1e-4, atol=1e-4)
+    wanted = (
+        each_model.module(torch.tensor([[*asked[0].prompt, *asked[0].given]]))
+        .logits[0, len(asked[0].prompt) - 1 : -1]
+        .log_softmax(-1)
+    )
+    chosen = wanted[torch.arange(3), torch.tensor(asked[0].given)]
+    torch.testing.assert_close(together[0, :3, 0], chosen, rtol=1e-4, atol=1e-4)
+
+
+def test_an_end_ends_an_answer_and_is_part_of_it(model: LanguageModel) -> None:
+    whole = model(batched(model, ask(12, 9)))[0].tolist()
+    end = whole[5]
+    made = replace(batched(model, ask(12, 9)), ends=(end,))
+    stop = whole.index(end) + 1
+    assert model(made)[0].tolist() == whole[:stop] + [-1] * (12 - stop)
+    DECODING.validate(model(made), made, model)
+
+
+def test_ends_are_the_model_s_own_and_all_tokens_that_hold_a_stop(model: LanguageModel) -> None:
+    ends = batched(model, ask(4, 3, until=("\n", "", "a long stop"))).ends
+    texts = [model.tokenizer.decode([token]) for token in range(512)]
+    assert ends == tuple(at for at, said in enumerate(texts) if "\n" in said or at == 1)
+    assert len(ends) > 2
+    module = make_module()
+    module.generation_config.eos_token_id = [1, 7, 9]
+    chat = LanguageModel(module=module, tokenizer=make_tokenizer())
+    assert batched(chat, ask(4, 3)).ends == (1, 7, 9)
+    module.generation_config.eos_token_id = None
+    assert batched(chat, ask(4, 3)).ends == (1,)
+
+
+@settings(max_examples=60, deadline=None)
+@given(said=st.text("ab\nc", max_size=12), until=st.lists(st.text("ab\n", max_size=3), max_size=3))
+def test_a_text_is_cut_before_any_stop(said: str, until: list[str]) -> None:
+    found = cut(said, until)
+    assert said.startswith(found)
+    assert not any(stop and stop in found for stop in until)
+    places = [said.index(stop) for stop in until if stop and stop in said]
+    assert len(found) == min([len(said), *places])
+
+
+SCORED = [replace(row, given=(5, 6, 7), length=0) for row in ask(0, 9, 9)]
+
+
+TOKENS, LIKELY = torch.tensor([[3, 4, 5, 6], [3, 8, -1, -1]]), torch.zeros(2, 3, 2)
+
+
+def second(*row: int) -> Tensor:
+    """Two answers, the first a good one."""
+    return torch.stack([TOKENS[0], torch.tensor(row)])
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ([[3, 4, 5, 6]] * 2, "not-a-tensor: expected a tensor; got list"),
+        (None, "not-a-tensor: expected a tensor; got NoneType"),
+        (TOKENS[:, :3], r"wrong-shape: expected \(2, 4\); got \(2, 3\)"),
+        (TOKENS[:1], r"wrong-shape: expected \(2, 4\); got \(1, 4\)"),
+        (TOKENS.int(), "wrong-dtype: expected torch.int64; got torch.int32"),
+        (TOKENS.float(), "wrong-dtype: expected torch.int64; got torch.float32"),
+        (second(3, 4, 5, 512), "wrong-tokens"),
+        (second(3, 4, 5, -2), "wrong-tokens"),
+        (second(3, 8, 5, 6), "wrong-tokens"),  # more after the end
+        (second(3, -1, 5, 6), "wrong-tokens"),  # a hole
+        (second(3, 4, -1, -1), "wrong-tokens"),  # short, and no end
+        (second(-1, -1, -1, -1), "wrong-tokens"),
+        (second(3, 8, -1, 8), "wrong-tokens"),
+    ],
+)
+def test_what_is_no_answer_is_named(model: LanguageModel, output: object, says: str) -> None:
+    made = replace(batched(model, ask(4, 9, 9)), ends=(1, 8))
+    assert DECODING.validate(TOKENS, made, model) is TOKENS
+    with pytest.raises(InvalidOutput, match=says):
+        DECODING.validate(output, made, model)
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        (torch.nn.Parameter(LIKELY), "not-a-tensor: expected a tensor; got Parameter"),
+        (TOKENS, r"wrong-shape: expected \(2, 3, 2\); got \(2, 4\)"),
+        (LIKELY[..., :1], r"wrong-shape: expected \(2, 3, 2\); got \(2, 3, 1\)"),
+        (LIKELY.double(), "wrong-dtype: expected torch.float32; got torch.float64"),
+        (LIKELY * float("nan"), "not-finite"),
+        (LIKELY - torch.inf, "not-finite"),
+    ],
+)
+def test_what_is_no_likelihood_is_named(model: LanguageModel, output: object, says: str) -> None:
+    made = batched(model, SCORED)
+    assert DECODING.validate(LIKELY, made, model) is LIKELY
+    with pytest.raises(InvalidOutput, match=says):
+        DECODING.validate(output, made, model)
+
+
+def test_an_answer_is_what_a_row_says() -> None:
+    assert DECODING.answer(torch.tensor([4, 1, -1])) == (4, 1, -1)
+    assert DECODING.answer(torch.tensor([[-0.5, 1.0], [-3.0, 0.0]])) == (1, 0)
+
+
+def test_the_first_token_alone_is_the_first_of_all(model: LanguageModel) -> None:
+    made = batched(model, ask(6, 9, 4))
+    first = DECODING.first(made)
+    assert first is not None
+    assert torch.equal(first.prompt, made.prompt)
+    assert torch.equal(model(first), model(made)[:, :1])
+    assert DECODING.first(batched(model, SCORED)) is None
+
+
+def test_every_pass_is_read_with_the_cache_before_it(each_model: LanguageModel) -> None:
+    made = batched(each_model, ask(5, 9))
+    with DECODING.reading(each_model) as passes:
+        each_model(made)
+        found = passes()
+        assert passes() == []
+    assert [each.read for each in found] == [9, 1, 1, 1, 1]
+    assert [each.cached for each in found] == [0, 9, 10, 11, 12]
+    assert [each.logical_bytes for each in found] == [each.cached * BYTES for each in found]
+    assert [each.physical_bytes for each in found] == [each.logical_bytes for each in found]
+
+
+def test_rows_of_a_batch_and_scores_are_counted_too(model: LanguageModel) -> None:
+    with DECODING.reading(model) as passes:
+        model(batched(model, SCORED))
+        found = passes()
+    assert [(each.read, each.cached) for each in found] == [(18, 0), (4, 18)]
+    assert found[1].logical_bytes == 18 * BYTES
+
+
+def test_memory_that_a_view_holds_on_to_is_counted(model: LanguageModel) -> None:
+    made = batched(model, ask(5, 9))
+    with DECODING.reading(model) as passes:
+        reader = model.read(made)
+        reader.prompt(made)
+        reader.next(torch.arange(8)[None])
+        reader.keep([0], of=8)
+        reader.next(torch.arange(1)[None])
+        found = passes()
+    assert [each.cached for each in found] == [0, 9, 10]
+    assert found[2].logical_bytes == 10 * BYTES
+    assert found[2].physical_bytes == 17 * BYTES
+
+
+def test_memory_that_keys_and_values_share_is_counted_once(model: LanguageModel) -> None:
+    made = batched(model, ask(5, 9))
+    with DECODING.reading(model) as passes:
+        reader = model.read(made)
+        reader.prompt(made)
+        for layer in reader.cache.layers:
+            layer.values = layer.keys
+        reader.next(torch.arange(1)[None])
+        found = passes()[1]
+    assert found.physical_bytes == found.logical_bytes // 2 == 9 * BYTES // 2
+
+
+def test_reading_is_undone_even_after_an_error(model: LanguageModel) -> None:
+    before = DECODING.fingerprint(model)
+    watched = DECODING.reading(model)
+    passes = watched.__enter__()
+    assert DECODING.fingerprint(model) != before
+    model(batched(model, ask(2, 4)))
+    assert not watched.__exit__(RuntimeError, RuntimeError("inside"), None)
+    assert DECODING.fingerprint(model) == before
+    model(batched(model, ask(2, 4)))
+    assert len(passes()) == 2  # of the call inside; the one after it was not seen
+
+
+def test_layers_are_the_weights_of_each_block(model: LanguageModel) -> None:
+    layers = DECODING.layers(model)
+    assert [tuple(each.query.shape) for each in layers] == [(32, 32)] * 2
+    assert [tuple(each.key.shape) for each in layers] == [(16, 32)] * 2
+    assert [tuple(each.mlp.shape) for each in layers] == [(64, 32)] * 2
+    assert DECODING.coarse(model) is None
+
+
+def test_rows_are_numbered_by_sample_and_batches_are_of_one_kind(model: LanguageModel) -> None:
+    data = DECODING.open("docs-choice")
+    found = list(DECODING.batches(model, data, 3, indices=[4, 2]))
+    ids = torch.cat([each.ids for each in found]).tolist()
+    assert ids == [4 * 4096 + at for at in range(4)] + [2 * 4096 + at for at in range(4)]
+    assert [len(each) for each in found] == [3, 3, 2]
+    assert [row.id for row in rows(model, data, 2)] == ids[4:]
+    prompts = {row.prompt for row in rows(model, data, 2)}
+    assert len(prompts) == 1  # the same context, four continuations
+
+
+def test_padding_is_the_same_whichever_pass_asks(model: LanguageModel) -> None:
+    """A row's own answer is the beginning of that in a batch, which the harness compares."""
+    data = DECODING.open("docs-choice")
+    alone = DECODING.evaluate(model, model, data).raw
+    for made in DECODING.batches(model, data, 4, indices=range(3)):
+        for at, row in zip(made.ids.tolist(), model(made), strict=True):
+            torch.testing.assert_close(row[: len(alone[at])], alone[at], rtol=1e-4, atol=1e-4)
+            assert not row[len(alone[at]) :].any()
+
+
+def same(one: Outputs, other: Outputs) -> bool:
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("predictions", "scores", "groups", "logits_hash", "inputs_hash")
+    )
+
+
+@pytest.mark.parametrize("name", ["decode-text", "docs-choice"])
+def test_two_arms_are_evaluated_side_by_side(model: LanguageModel, name: str) -> None:
+    data = DECODING.open(name)
+    alone = DECODING.evaluate(model, model, data)
+    other = LanguageModel(module=make_module(), tokenizer=make_tokenizer())
+
+    def run(which: LanguageModel) -> Outputs:
+        with torch.inference_mode():
+            return DECODING.evaluate(which, which, data)
+
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(run, [model, other]))
+    assert all(same(each, alone) for each in together)
+    assert len(alone.groups) == len(alone.scores) == len(data)
+    unanswered = [request for sample in data.samples for request in sample.asked]
+    assert not any(request.resps or request.filtered_resps for request in unanswered)
+
+
+def test_inputs_and_answers_are_hashed(model: LanguageModel) -> None:
+    data = DECODING.open("sums")
+    plain = DECODING.evaluate(model, model, data)
+
+    def wrong(made: Batch) -> Tensor:
+        return torch.full((1, made.length), 7)
+
+    other = DECODING.evaluate(wrong, model, data)
+    assert other.inputs_hash == plain.inputs_hash
+    assert other.logits_hash != plain.logits_hash
+    assert set(other.raw) == set(plain.raw)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "score"),
+    [
+        ("acc", 1, 1.0),
+        ("acc", True, 1.0),
+        ("exact_match", 0.25, 0.25),
+        ("byte_perplexity", (-10.0, 5), 0.1353352832),
+        ("bits_per_byte", (-10.0, 0), 0.0000453999),
+        ("word_perplexity", (0.5, 5), 1.0),
+        ("perplexity", -2.0, 0.1353352832),
+        ("perplexity", 37.5, None),
+        ("bleu", (["a"], ["b"]), None),
+        ("rouge1", 41.0, None),
+        ("4096", -1.0, None),
+        ("acc", float("nan"), None),
+        ("acc", None, None),
+        ("acc", "1", None),
+    ],
+)
+def test_scores_lie_between_0_and_1(metric: str, value: object, score: float | None) -> None:
+    assert metrics.score(metric, value) == (score if score is None else pytest.approx(score))
+
+
+def test_vision_needs_no_lm_eval(tmp_path: Path) -> None:
+    """Nor does listing; what is slow to import is imported by those who use it."""
+    code = (
+        "import sys; from tokonomy.cli import cli\n"
+        "for words in (['run', '--method', 'tome', '--task', 'digits', '--dry-run', '--db', 'x'],"
+        " ['list', 'tasks'], ['show', 'lm_eval']):\n"
+        "    cli(words, standalone_mode=False)\n"
+        "slow = {'lm_eval', 'datasets', 'evaluate'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
