@@ -149,9 +149,19 @@ def lossless_cell(run: Run, claim: str) -> Cell:
 NOTHING_SAVED = 0.98  # share of the reference's memory from which on a cache saves none
 
 
-def cache_cell(run: Run, effect: str) -> Cell:
-    """Memory of the cache, and below it whether what is not attended to is held all the same."""
-    cell = figure_cell(run, "kv_physical_ratio", spans=False)
+def cached_cell(run: Run) -> Cell:
+    """Bytes cached as a share of the reference's, and below it how many."""
+    return _sized(run, "kv_logical_ratio", "kv_logical_bytes")
+
+
+def held_cell(run: Run, effect: str) -> Cell:
+    """Memory of the cache, and below it how much, or that what is not cached is held all the same.
+
+    Args:
+        run: The run.
+        effect: What its method does to tokens.
+    """
+    cell = _sized(run, "kv_physical_ratio", "kv_physical_bytes")
     held, cached = run.figure("kv_physical_ratio").value, run.figure("kv_logical_ratio").value
     if run.method == "reference" or held is None or held < NOTHING_SAVED:
         return cell
@@ -159,6 +169,11 @@ def cache_cell(run: Run, effect: str) -> Cell:
         return replace(cell, sub="none saved", tags=("simulated",))
     less = cached is not None and cached < NOTHING_SAVED
     return replace(cell, sub="all held" if less else "none saved")
+
+
+def _sized(run: Run, share: str, size: str) -> Cell:
+    cell, found = figure_cell(run, share, spans=False), run.figure(size).value
+    return cell if found is None else replace(cell, sub=f"{mebibytes(found)} MiB")
 
 
 def told(code: str, detail: str | None = None) -> str:

@@ -12,10 +12,11 @@ from functools import partial
 
 from tokonomy.store.observed import UNSCORED
 from tokonomy_site.cells import (
-    cache_cell,
+    cached_cell,
     device_memory_cell,
     energy_cell,
     figure_cell,
+    held_cell,
     lossless_cell,
     tokens_cell,
     verdict_cell,
@@ -72,6 +73,9 @@ def _figure(column: Column, name: str, *, spans: bool = True) -> Field:
 
 
 _SPEED = _figure(Column(name="Speed-up", unit="times [95 %]", group="Cost", first="d"), "speed_up")
+_TOTAL = _figure(
+    Column(name="Speed-up", unit="in tokens/s", group="Cost", first="d"), "speed_up_total"
+)
 _LATENCY = _figure(Column(name="Latency", unit="ms, median", group="Cost"), "latency_p50_ms")
 _RISE = _figure(Column(name="Memory", unit="MiB rise", group="Cost"), "memory_over_baseline_bytes")
 _FLOPS = _figure(Column(name="FLOPs", unit="of ref.", group="Cost"), "flops_ratio")
@@ -138,9 +142,8 @@ def _decoding(kind: Layout, snapshot: Snapshot) -> Iterator[Field]:
         agrees = Column(name="Agrees", unit="% [95 %]", group="Quality", first="d")
         yield from (_figure(agrees, "agreement"), _score())
     tokens = Column(name="Accepted", unit="tokens a pass", group="Decoding", first="d")
-    total = Column(name="Speed-up", unit="of totals", group="Cost", first="d")
     yield _figure(tokens, "acceptance_length")
-    yield from (_SPEED, _figure(total, "speed_up_total"), *_timed(kind), *_held(kind), _FLOPS)
+    yield from (_SPEED, _TOTAL, *_timed(kind), *_held(kind), _FLOPS)
 
 
 def _cache(kind: Layout, snapshot: Snapshot) -> Iterator[Field]:
@@ -150,8 +153,9 @@ def _cache(kind: Layout, snapshot: Snapshot) -> Iterator[Field]:
         yield from (_score(), _figure(kept, "retained"), _figure(agrees, "agreement", spans=False))
     logical = Column(name="Cached", unit="% of ref.", group="Cache")
     physical = Column(name="Held", unit="% of ref.", group="Cache")
-    held = Column(name="Held", unit="MiB", group="Cache")
-    yield _figure(logical, "kv_logical_ratio", spans=False)
-    yield physical, lambda run: cache_cell(run, snapshot.effect(run))
-    yield _figure(held, "kv_physical_bytes", spans=False)
-    yield from (_SPEED, *_timed(kind), *_held(kind))
+    yield logical, cached_cell
+    yield physical, lambda run: held_cell(run, snapshot.effect(run))
+    yield _SPEED
+    if kind.made:
+        yield _TOTAL
+    yield from (*_timed(kind), *_held(kind))

@@ -46,12 +46,15 @@ _SCORE = (
     "stands beside it."
 )
 _PASSES = (
-    "Accepted is how many tokens a pass of the model gives after the one that reads the prompt, "
+    "Accepted is how many tokens a pass of the model gives after those that read the prompt, "
     "its own one included, all passes of all samples together: 1 for the plain model. Passes are "
-    "counted by the harness at the model's last block.",
-    "Speed-up is the inverse of the median ratio of whole calls, prompt included. Of totals: "
-    "tokens per second over those of the reference over all timed calls, with an interval over "
-    "the prompts, so prompts that differ widen it. A run's page has the mean over prompts as well.",
+    "counted by the harness at the model's last block."
+)
+_RATES = (
+    "Speed-up is the inverse of the median ratio of whole calls, prompt included. In tokens/s it "
+    "is that of all tokens over the time of all calls, with an interval over the prompts, so "
+    "prompts that differ widen it. A call lasts as long as its answer: where answers differ in "
+    "length the two speed-ups do. A run's page has the mean over prompts as well."
 )
 _PARTS = (
     "TTFT is the time to the first token, from calls that ask for no more; TPOT the time of each "
@@ -61,8 +64,8 @@ _PARTS = (
 _CACHED = (
     "Cached is how many bytes of keys and values the cache holds when it is largest, over those of "
     "the reference with as many tokens made. Held is the memory that these tensors hold on to: "
-    "what is only hidden from attention, or cut out of a tensor that stays, saves none. The word "
-    "below says so: none saved, or all held where less is cached.",
+    "what is only hidden from attention, or cut out of a tensor that stays, saves none. The second "
+    "line has MiB, or says so: none saved, or all held where less is cached.",
     "A row tagged simulated hides keys and values instead of dropping them: its score is that of "
     "the method, its memory and times are those of a full cache.",
 )
@@ -97,10 +100,10 @@ def notes(kind: Layout) -> tuple[str, ...]:
 def _family(kind: Layout) -> tuple[str, ...]:
     """On quality and costs, in the family's own terms."""
     unscored = () if kind.scored else (_NO_QUALITY,)
-    parts = (_PARTS,) if kind.made else ()
+    rates = (_RATES, _PARTS) if kind.made else ()
     costs = (SIGNS[CAPPED], _MEMORY.strip())
     if kind.family == DECODING:
-        return (*(unscored or (_EQUAL, _SCORE)), *_PASSES, *parts, *costs)
+        return (*(unscored or (_EQUAL, _SCORE)), _PASSES, *rates, *costs)
     if kind.family == CACHE:
-        return (*(unscored or (_SCORE,)), *_CACHED, *parts, *costs)
+        return (*(unscored or (_SCORE,)), *_CACHED, *rates, *costs)
     return (*(unscored or _QUALITY), SIGNS[CAPPED], _MEMORY + _TOKENS)

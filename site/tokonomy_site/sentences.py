@@ -19,13 +19,16 @@ BASELINE_NAMES = {"random-drop": "random drop", "downsample": "input down-sampli
 
 def why_not_faster(run: Run) -> str:
     """The computed sentence for one run; empty where it is faster."""
-    latency, said = run.figure("latency_ratio"), quoted(run, "latency_ratio")
+    figure = run.figure
+    latency, said = figure("latency_ratio"), quoted(run, "latency_ratio")
+    if run.family not in (DECODING, CACHE):
+        return words.slower(figure("tokens_kept"), figure("flops_ratio"), latency, said)
     if run.family == DECODING:
-        figures = run.figure("acceptance_length"), run.figure("target_calls")
-        return words.slower_drafts(*figures, latency, said)
-    if run.family == CACHE:
-        return words.slower_cache(run.figure("kv_logical_ratio"), latency, said)
-    return words.slower(run.figure("tokens_kept"), run.figure("flops_ratio"), latency, said)
+        given = figure("acceptance_length"), figure("target_calls")
+        text = words.slower_drafts(*given, latency, said)
+    else:
+        text = words.slower_cache(figure("kv_logical_ratio"), latency, said)
+    return text and text + words.longer(figure("answer_tokens"), figure("reference_answer_tokens"))
 
 
 def dial(method: str, snapshot: Snapshot) -> str | None:

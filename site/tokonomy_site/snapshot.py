@@ -99,12 +99,16 @@ class Run:
     def spent(self) -> float | None:
         """What is left of what its family saves, by which settings go from gentle to hard.
 
-        Tokens kept; of decoding passes of the model over those of the reference; of caches bytes.
+        Tokens kept; of decoding passes of the model over those of the reference; of caches bytes,
+        to the per cent, since what hides the most can hold a byte more.
         """
         if self.family == "decoding":
             given = self.figure("acceptance_length").value
             return 1 / given if given else None
-        return self.figure("kv_logical_ratio" if self.family == "kv" else "tokens_kept").value
+        if self.family == "kv":
+            kept = self.figure("kv_logical_ratio").value
+            return None if kept is None else round(kept, 2)
+        return self.figure("tokens_kept").value
 
     @property
     def identity(self) -> tuple[Any, ...]:

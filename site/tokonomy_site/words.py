@@ -194,6 +194,14 @@ def slower_cache(kept: Metric, latency: Metric, quoted: str) -> str:
     return f"{less}, yet {took}latency ratio {quoted}"
 
 
+def longer(ours: Metric, theirs: Metric) -> str:
+    """That answers are longer than the reference's, which takes time; empty where they are not."""
+    if ours.value is None or theirs.value is None or ours.value < theirs.value * (1 + _SMALL):
+        return ""
+    said = f"{significant(ours.value)} tokens for the reference's {significant(theirs.value)}"
+    return f"; its answers are longer, {said}, which takes time by itself"
+
+
 def equal(agreement: Metric) -> str:
     """How many answers are the reference's own; empty where they were not compared.
 

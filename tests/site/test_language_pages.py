@@ -193,11 +193,13 @@ def test_a_cache_s_row_tells_what_is_kept_and_what_is_held(tongues: Path) -> Non
             keep = float(row[0].split()[-1])
             _, figures = made(method, keep=keep)
             logical, physical = figures["kv_logical_ratio"], figures["kv_physical_ratio"]
-            assert row[cached] == percent(logical.value or 0)
-            assert row[held] == f"{percent(physical.value or 0)} {said}".strip()
-            assert row[held + 1] == significant((figures["kv_physical_bytes"].value or 0) / 2**20)
+            mib = {name: f"{significant((figures[f'kv_{name}_bytes'].value or 0) / 2**20)} MiB"
+                   for name in ("logical", "physical")}  # fmt: skip
+            assert row[cached] == f"{percent(logical.value or 0)} {mib['logical']}"
+            assert row[held] == f"{percent(physical.value or 0)} {said or mib['physical']}"
     (reference,) = rows_of(page, "Reference")
-    assert reference[cached] == reference[held] == "100.0"
+    assert reference[cached] == reference[held]
+    assert reference[held].startswith("100.0 ")
     assert "simulated hides keys and values" in text_of(page)
 
 
@@ -468,6 +470,12 @@ def test_a_slow_small_cache_is_explained_by_its_own_figures() -> None:
     full = metric("kv_logical_ratio", 1.0)
     assert words.slower_cache(full, metric("latency_ratio", 1.0, 0.99, 1.01), "1") == ""
     assert words.slower_cache(metric("kv_logical_ratio", None), slow, "1") == ""
+    ours, theirs = metric("answer_tokens", 8.0), metric("reference_answer_tokens", 2.0)
+    assert words.longer(ours, theirs) == (
+        "; its answers are longer, 8.00 tokens for the reference's 2.00, which takes time by itself"
+    )
+    assert words.longer(theirs, ours) == words.longer(ours, ours) == ""
+    assert words.longer(ours, metric("reference_answer_tokens", None)) == ""
 
 
 @pytest.mark.parametrize(

@@ -12,23 +12,15 @@ import pytest
 from scipy import stats
 
 from records import make_language_record, make_record
-from tokonomy.store.decoding import (
-    CACHE,
-    FIRST,
-    PASSES,
-    RATES,
-    REST,
-    accepted,
-    histogram,
-    ratio_of_totals,
-)
+from tokonomy.store.answers import accepted, histogram, whole_prompts
+from tokonomy.store.decoding import CACHE, FIRST, LENGTHS, PASSES, RATES, REST, ratio_of_totals
 from tokonomy.store.derive import by_group, derive
 from tokonomy.store.fields import Missing
 from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import Decoded, Decoding, Quality, Timing
 from tokonomy.store.record import Record, parse
 
-EVERY = (*FIRST, *REST, *RATES, *PASSES, *CACHE)
+EVERY = (*FIRST, *REST, *RATES, *LENGTHS, *PASSES, *CACHE)
 ONE_PASS = {"reason": "one-pass", "detail": None}
 
 
@@ -103,11 +95,20 @@ def test_further_tokens_by_hand() -> None:
     ours, theirs = [41, 39], [70.5, 69]
     assert found["tpot_ms"].value == pytest.approx(40 / 6.5 / 1e6)  # 7 and 6 tokens after the first
     assert found["reference_tpot_ms"].value == pytest.approx(69.75 / 6.5 / 1e6)
+    assert found["tpot_ms"].low is not None
     reach = stats.t.ppf(0.975, 1) * statistics.stdev(ours) / 2**0.5
     assert found["tpot_ms"].high == pytest.approx((40 + reach) / 6.5 / 1e6, rel=1e-6)
     logs = [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
     assert found["tpot_ratio"].value == pytest.approx(math.exp(statistics.mean(logs)))
     assert {found[name].n for name in REST} == {2}
+
+
+def test_no_time_is_below_none() -> None:
+    wild = timing([(0, 21, 90), (1, 500, 80)] * 3)
+    found = figures(by_hand(timing=wild))["tpot_ms"]
+    assert found.value is not None
+    assert found.high is not None
+    assert found.low == 0 < found.value < found.high
 
 
 def test_a_longer_answer_is_no_slower_token() -> None:
@@ -228,6 +229,49 @@ def test_a_cache_is_held_against_the_reference_s_with_as_many_tokens_made() -> N
     assert figures(by_hand(decoding=counted))["kv_logical_ratio"].value == 1.0
 
 
+def test_an_answer_that_goes_on_fills_no_more_of_the_share() -> None:
+    longer = sample([10, *[1] * 7], [0, *range(5, 12)], 8)  # the reference ends after 4
+    counted = {"method": [longer], "reference": [plain(10, 4)]}
+    found = figures(by_hand(decoding=counted))
+    assert found["kv_logical_ratio"].value == pytest.approx(7 / 12)
+    assert found["kv_logical_bytes"].value == 11 * 8
+    assert found["answer_tokens"].value == 8
+    assert found["reference_answer_tokens"].value == 4
+
+
+@pytest.mark.parametrize(
+    ("read", "cached", "joined"),
+    [
+        ([9, 1, 1, 1], [0, 4, 5, 6], ([10, 1, 1], [0, 5, 6])),  # the question apart
+        ([4, 4, 2, 5], [0, 4, 8, 10], ([10, 5], [0, 10])),  # in pieces
+        ([6, 6, 1], [0, 6, 9], ([12, 1], [0, 9])),  # some of it twice
+        ([10, 1, 1], [0, 10, 11], ([10, 1, 1], [0, 10, 11])),
+        ([3, 1, 1], [0, 3, 4], ([3, 1, 1], [0, 3, 4])),  # less than the prompt in all
+        ([], [], ([], [])),
+    ],
+)
+def test_passes_that_read_the_prompt_are_taken_for_one(
+    read: list[int], cached: list[int], joined: tuple[list[int], list[int]]
+) -> None:
+    counted = Decoding.model_validate({"method": [sample(read, cached, 3)],
+                                       "reference": [plain(10, 3)]})  # fmt: skip
+    found = whole_prompts(counted)
+    assert isinstance(found, Decoding)
+    (one,) = found.method
+    assert (one.read, one.cached) == joined
+    assert one.logical_bytes == [8 * each for each in joined[1]]
+    assert found.reference == counted.reference
+
+
+def test_a_question_read_apart_is_no_pass_of_the_answer() -> None:
+    apart = sample([116, 1, 1], [0, 58, 59], 2)  # as SnapKV and others do
+    counted = {"method": [apart], "reference": [plain(117, 2)]}
+    found = figures(by_hand(decoding=counted))
+    assert found["target_calls"].value == 1
+    assert found["acceptance_length"].value == 1
+    assert found["kv_logical_ratio"].value == pytest.approx(59 / 117)
+
+
 def test_the_largest_cache_counts_and_not_the_last() -> None:
     shrinking = sample([10, 1, 1, 1], [0, 9, 4, 4], 4)
     counted = {"method": [shrinking], "reference": [plain(10, 4)]}
@@ -266,7 +310,7 @@ def test_a_call_of_one_pass_has_none_of_them() -> None:
 
 def test_tokens_that_were_given_were_not_made() -> None:
     found = figures(by_hand(first_token=ONE_PASS))
-    for name in (*FIRST, *REST, *RATES, *PASSES):
+    for name in (*FIRST, *REST, *RATES, *LENGTHS, *PASSES):
         assert (found[name].value, found[name].reason) == (None, "tokens-given"), name
     assert found["kv_logical_bytes"].value is not None
 
@@ -276,7 +320,7 @@ def test_unseen_passes_leave_the_first_token() -> None:
     assert found["ttft_ms"].value is None  # five pairs
     assert found["ttft_ms"].reason == "too-few-samples"
     assert found["ttft_ratio"].value is not None
-    for name in (*REST, *RATES, *PASSES, *CACHE):
+    for name in (*REST, *RATES, *LENGTHS, *PASSES, *CACHE):
         assert (found[name].value, found[name].reason) == (None, "unseen-passes"), name
 
 

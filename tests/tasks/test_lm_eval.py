@@ -351,15 +351,20 @@ def test_only_noise_is_silenced(
 
 
 def test_a_whole_evaluation_says_nothing(
-    tmp_path: Path, model: LanguageModel, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    model: LanguageModel,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = DECODING.open(f"lm_eval:{write_task(tmp_path, 'silent', DOCS, **GENERATE)}")
     choices = DECODING.open("docs-choice")
+    model.tokenizer.model_max_length = 10  # which transformers would warn of
     capfd.readouterr()
     with torch.inference_mode():
         DECODING.evaluate(model, model, data)
         DECODING.evaluate(model, model, choices)
     assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
 
 
 def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:

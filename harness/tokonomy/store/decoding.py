@@ -8,11 +8,9 @@ where every answer has one length, as in tasks that make a fixed number of token
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from statistics import fmean, median
 
 import numpy as np
@@ -21,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from tokonomy.stats.estimate import Estimate, missing
 from tokonomy.stats.latency import percentile, ratio
 from tokonomy.stats.means import mean, mean_ratio
+from tokonomy.store.answers import alike, most, whole_prompts
 from tokonomy.store.fields import Missing
 from tokonomy.store.metrics import Metric, absent, estimated, present
 from tokonomy.store.observed import Decoded, Decoding, Pair, Timing
@@ -29,22 +28,23 @@ from tokonomy.store.record import Record
 FIRST = ("ttft_ms", "reference_ttft_ms", "ttft_ratio")
 REST = ("tpot_ms", "reference_tpot_ms", "tpot_ratio")
 RATES = ("tokens_per_s", "reference_tokens_per_s", "speed_up_total", "speed_up_mean")
+LENGTHS = ("answer_tokens", "reference_answer_tokens")
 PASSES = ("target_calls", "acceptance_length", "acceptance_rate")
 CACHE = ("kv_logical_bytes", "kv_physical_bytes", "kv_logical_ratio", "kv_physical_ratio")
 
 GIVEN = Missing(reason="tokens-given")
-UNTOLD = Missing(reason="growth-not-tokens")
 
 _MS = 1e-6  # milliseconds in a nanosecond
 
 
 def decoded(record: Record) -> Iterator[Metric]:
     """Every figure of the groups above, in their order; where a part is missing, its reason."""
-    whole, counted, size = record.timing, record.decoding, record.cell.batch_size
+    whole, counted, size = record.timing, whole_prompts(record.decoding), record.cell.batch_size
     first = _made(record)
     yield from _where(FIRST, _first, first)
     yield from _where(REST, partial(_rest, size), whole, first, counted)
     yield from _where(RATES, partial(_rates, size), whole, first, counted)
+    yield from _where(LENGTHS, _lengths, first, counted)
     yield from _where(PASSES, _passes, first, counted)
     yield from _where(CACHE, _cache, counted)
 
@@ -115,7 +115,7 @@ def _per_token(name: str, rest_ns: NDArray[np.float64], tokens: float) -> Metric
     found = mean(rest_ns)
     if found.value is None or found.value <= 0:  # noise, or a first token that costs it all
         return absent(name, "not-computable")
-    return estimated(name, found, _MS / tokens)
+    return estimated(name, _not_below_none(found), _MS / tokens)
 
 
 def by_batch(pairs: Iterable[Pair]) -> dict[int, list[Pair]]:
@@ -148,13 +148,19 @@ def _rates(size: int, whole: Timing, _: Timing, counted: Decoding) -> Iterator[M
         return
     longer = tokens[0] / tokens[1]
     yield estimated("speed_up_total", ratio_of_totals(totals[1], totals[0]), longer)
-    yield estimated("speed_up_mean", mean([_faster(each) for each in prompts]), longer)
+    each = _not_below_none(mean([_faster(prompt) for prompt in prompts]))
+    yield estimated("speed_up_mean", each, longer)
 
 
 def _faster(pairs: Sequence[Pair]) -> float:
     """Reference over method on one prompt: geometric mean over calls next to each other."""
     logs = [np.log(pair.reference_ns / pair.method_ns) for pair in pairs]
     return float(np.exp(np.mean(logs)))
+
+
+def _lengths(_: Timing, counted: Decoding) -> Iterator[Metric]:
+    for name, arm in zip(LENGTHS, (counted.method, counted.reference), strict=True):
+        yield present(name, mean_tokens(arm), len(arm))
 
 
 def _passes(_: Timing, counted: Decoding) -> Iterator[Metric]:
@@ -179,40 +185,8 @@ def _passes(_: Timing, counted: Decoding) -> Iterator[Metric]:
 
 
 def _share(estimate: Estimate) -> Estimate:
-    """An interval of a share, which ends at 0 and 1."""
-    low, high = (None if end is None else min(1.0, max(0.0, end))
-                 for end in (estimate.low, estimate.high))  # fmt: skip
-    return replace(estimate, low=low, high=high)
-
-
-def accepted(sample: Decoded) -> list[int] | None:
-    """Tokens that each pass after the prompt's gave, the model's own one included.
-
-    A pass leaves in the cache what it was given and what stood of the draft, and its last token is
-    given to the next; so the cache grows by what a pass gives, and the last pass gave the rest.
-    None where that is contradicted, as by a cache that forgets: no pass gives less than one token,
-    or more than it read.
-    """
-    read, rest = sample.read[1:], sample.tokens - 1
-    if rest == len(read) and all(each == 1 for each in read):
-        return [1] * len(read)
-    grown = [after - before for before, after in pairwise(sample.cached[1:])]
-    given = [*grown, rest - sum(grown)]
-    fits = len(given) == len(read) and all(
-        1 <= each <= most for each, most in zip(given, read, strict=True)
-    )
-    return given if fits else None
-
-
-def histogram(samples: Sequence[Decoded]) -> dict[int, int] | Missing:
-    """How many passes after the prompt's gave how many tokens, over all samples."""
-    found: Counter[int] = Counter()
-    for sample in samples:
-        given = accepted(sample)
-        if given is None:
-            return UNTOLD
-        found.update(given)
-    return dict(sorted(found.items())) if found else Missing(reason="no-later-pass")
+    """An interval of a share, which is 1 at most."""
+    return replace(estimate, high=None if estimate.high is None else min(1.0, estimate.high))
 
 
 def _cache(counted: Decoding) -> Iterable[Metric]:
@@ -221,40 +195,21 @@ def _cache(counted: Decoding) -> Iterable[Metric]:
     both = [(ours, theirs) for ours, theirs in pairs if ours.read[1:] and theirs.read[1:]]
     if not both:
         return [absent(name, "no-later-pass") for name in CACHE]
-    held = [most(ours) for ours, _ in both]
-    beside = [most(theirs, _alike(ours)) for ours, theirs in both]
-    sizes, totals = ([sum(kind) for kind in zip(*each, strict=True)] for each in (held, beside))
-    values = [size / len(both) for size in sizes]
-    shares = [ours / theirs if theirs else None for ours, theirs in zip(sizes, totals, strict=True)]
+    values = [sum(kind) / len(both) for kind in zip(*(most(ours) for ours, _ in both), strict=True)]
+    held, beside = zip(*(alike(*each) for each in both), strict=True)
+    sums = [[sum(kind) for kind in zip(*each, strict=True)] for each in (held, beside)]
+    shares = [ours / theirs if theirs else None for ours, theirs in zip(*sums, strict=True)]
     return [
         present(name, value, len(both))
         for name, value in zip(CACHE, [*values, *shares], strict=True)
     ]
 
 
-def most(sample: Decoded, passes: int | None = None) -> tuple[int, int]:
-    """Most logical and physical bytes before any of so many passes after the prompt's, or of all.
-
-    There must be one.
-    """
-    end = None if passes is None else 1 + passes
-    return max(sample.logical_bytes[1:end]), max(sample.physical_bytes[1:end])
-
-
-def _alike(sample: Decoded) -> int | None:
-    """Passes after which the reference has made as many tokens as before the sample's last pass.
-
-    What makes several tokens in its last pass is not looked at again, while the reference is.
-    """
-    given = accepted(sample)
-    return None if given is None else 1 + sum(given[:-1])
-
-
 def ratio_of_totals(above: ArrayLike, below: ArrayLike) -> Estimate:
     """Sum over sum, paired in order, with Student's interval over the pairs by the delta method.
 
     What remains of each pair when the ratio is taken out has mean zero; the interval is that of
-    this mean.
+    this mean. Neither sum is below zero, nor is the interval.
     """
     top, bottom = (np.asarray(each, dtype=np.float64) for each in (above, below))
     if not bottom.sum() > 0:
@@ -263,4 +218,9 @@ def ratio_of_totals(above: ArrayLike, below: ArrayLike) -> Estimate:
     rest = mean((top - value * bottom) / bottom.mean())
     ends = (None if end is None else value + end for end in (rest.low, rest.high))
     low, high = ends
-    return replace(rest, value=value, low=low, high=high)
+    return _not_below_none(replace(rest, value=value, low=low, high=high))
+
+
+def _not_below_none(estimate: Estimate) -> Estimate:
+    """An interval of what cannot be below zero."""
+    return replace(estimate, low=None if estimate.low is None else max(0.0, estimate.low))

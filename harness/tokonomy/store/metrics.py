@@ -322,7 +322,7 @@ METRICS: dict[str, Meaning] = {
         "1",
         "lower",
         "batches",
-        "Method over reference time per token after the first: geometric mean over the timed batches.",
+        "Method over reference time per further token: geometric mean over the timed batches.",
     ),
     "tokens_per_s": _row(
         "Tokens per second",
@@ -354,12 +354,26 @@ METRICS: dict[str, Meaning] = {
         "Mean over the batches timed of tokens per second over those of the reference; one prompt "
         "is a batch where batches are of one.",
     ),
+    "answer_tokens": _row(
+        "Tokens of an answer",
+        "tokens",
+        None,
+        "samples",
+        "Mean tokens, counted in the outputs; a longer answer makes a longer call.",
+    ),
+    "reference_answer_tokens": _row(
+        "Tokens of the reference's answer",
+        "tokens",
+        None,
+        "samples",
+        "The same of the unmodified model, on the same samples.",
+    ),
     "target_calls": _row(
         "Passes after the prompt",
         "passes",
         "lower",
         "samples",
-        "Mean passes of the model for an answer, the one that reads the prompt apart.",
+        "Mean passes of the model for an answer, those that read the prompt apart.",
     ),
     "acceptance_length": _row(
         "Acceptance length",

@@ -8,7 +8,8 @@ rho is 1 and the rule is that of speculative sampling.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -25,7 +26,11 @@ def agreement(p: Tensor, q: Tensor, rho: float) -> float:
 
 def taken(p: Tensor, q: Tensor, drafts: int, rho: float) -> float:
     """Probability that any of several drafts is taken."""
-    return 1 - (1 - min(1.0, agreement(p, q, rho))) ** drafts
+    return _any(agreement(p, q, rho), drafts)
+
+
+def _any(share: float, drafts: int) -> float:
+    return 1 - (1 - min(1.0, share)) ** drafts
 
 
 def best_rho(p: Tensor, q: Tensor, drafts: int) -> float:
@@ -34,16 +39,39 @@ def best_rho(p: Tensor, q: Tensor, drafts: int) -> float:
     It solves taken(rho) = rho * agreement(rho) on [1, drafts], by bisection; what is returned is
     on the side where the law is kept.
     """
+    if drafts == 1:
+        return 1.0
+    share = _agreements(p, q, drafts)
     low, high = 1.0, float(drafts)
-    if drafts == 1 or taken(p, q, drafts, low) <= low * agreement(p, q, low):
-        return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if taken(p, q, drafts, middle) > middle * agreement(p, q, middle):
+        found = share(middle)
+        if _any(found, drafts) > middle * found:
             low = middle
         else:
             high = middle
     return high
+
+
+def _agreements(p: Tensor, q: Tensor, drafts: int) -> Callable[[float], float]:
+    """``agreement`` as a function of rho on [1, drafts], quick to ask for again and again.
+
+    Only tokens with 1 < p / q < drafts change sides; sums over them, in that order, are kept.
+    """
+    ratios = p / q
+    always, never = float(q[ratios >= drafts].sum()), float(p[ratios <= 1].sum())
+    there = ((ratios > 1) & (ratios < drafts)).nonzero()[:, 0]
+    bounds, order = ratios[there].sort()
+    above, below = q[there][order], p[there][order]
+    left = [never, *(never + below.cumsum(0)).tolist()]
+    right = [*(always + above.flip(0).cumsum(0).flip(0)).tolist(), always]
+    steps = bounds.tolist()
+
+    def share(rho: float) -> float:
+        at = bisect_left(steps, rho)
+        return right[at] + left[at] / rho
+
+    return share
 
 
 def residual(p: Tensor, q: Tensor, drafts: int, rho: float) -> Tensor:

@@ -26,7 +26,7 @@ def template(nodes: int, ranks: int) -> list[Path]:
     Rank 0 is the likeliest successor of the parent. A level holds as many nodes as the reference's,
     or all that there are, those first whose ranks, counted from 1, have the smallest product: ranks
     are as likely as Zipf's law says. A tree of fewer nodes holds the likeliest of those, a level
-    more counting as much as twice the rank.
+    more counting as much as twice the rank; of equals the shortest come first.
 
     >>> template(4, 8)
     [(0,), (1,), (0, 0), (2,)]
@@ -41,7 +41,7 @@ def template(nodes: int, ranks: int) -> list[Path]:
         below = [(*path, rank) for path, rank in product(level, range(ranks))]
         level = sorted(below, key=_unlikely)[:width]
         found += level
-    return sorted(sorted(found, key=_unlikely)[:nodes], key=lambda path: (_unlikely(path), path))
+    return sorted(found, key=_unlikely)[:nodes]
 
 
 def _unlikely(path: Path) -> tuple[int, int, Path]:

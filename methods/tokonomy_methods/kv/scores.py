@@ -47,8 +47,10 @@ def attention(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     count, length = queries.shape[2], keys.shape[2]
     flat = grouped(queries, keys.shape[1]).flatten(2, 3)
     logits = (flat @ keys.mT).float().view(*keys.shape[:2], -1, count, length) * scale
-    later = torch.ones(count, length, dtype=torch.bool, device=keys.device)
-    return torch.softmax(logits.masked_fill(later.triu(length - count + 1), float("-inf")), -1)
+    if count > 1:
+        later = torch.ones(count, length, dtype=torch.bool, device=keys.device)
+        logits = logits.masked_fill(later.triu(length - count + 1), float("-inf"))
+    return torch.softmax(logits, -1)
 
 
 def received(queries: Tensor, keys: Tensor, scale: float) -> Tensor:

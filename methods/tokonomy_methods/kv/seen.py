@@ -107,11 +107,16 @@ class Seen:
 
     def drop(self, rows: Tensor) -> None:
         """Keep only some rows, [B or 1, H or 1, K], in memory of their own."""
-        layer = self.cache.layers[self.state.layer]
-        for name in ("keys", "values"):
-            whole = getattr(layer, name)
-            index = rows[..., None].expand(*whole.shape[:2], -1, whole.shape[-1])
-            setattr(layer, name, whole.gather(2, index))
+        layer: Any = self.cache.layers[self.state.layer]
+        layer.keys, layer.values = taken(layer.keys, rows), taken(layer.values, rows)
+
+
+def taken(each: Tensor, rows: Tensor) -> Tensor:
+    """Rows [B or 1, H or 1, K] of keys or values [B, H, L, d], copied whole: [B, H, K, d]."""
+    batch, heads, length, width = each.shape
+    begin = torch.arange(0, batch * heads * length, length, device=each.device)
+    index = (rows + begin.view(batch, heads, 1)).flatten()
+    return each.reshape(-1, width).index_select(0, index).view(batch, heads, -1, width)
 
 
 def turn(block: Any, each: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

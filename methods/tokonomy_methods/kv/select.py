@@ -11,9 +11,10 @@ from torch import Tensor
 
 def pinned(scores: Tensor, first: int, last: int) -> Tensor:
     """Scores with those of the first and the last rows above all others."""
-    place = torch.arange(scores.shape[-1], device=scores.device)
-    stays = (place < first) | (place >= scores.shape[-1] - last)
-    return scores.masked_fill(stays, float("inf"))
+    found = scores.clone()
+    found[..., :first] = float("inf")
+    found[..., scores.shape[-1] - last :] = float("inf")
+    return found
 
 
 def top(scores: Tensor, count: int) -> Tensor:

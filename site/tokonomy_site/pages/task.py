@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tokonomy.catalog.cards import TaskCard
 from tokonomy.store.verdict import BASELINES
 from tokonomy_site import samples, words
-from tokonomy_site.cells import CAPPED, SIGNS, cache_cell, figure_cell, lossless_cell
+from tokonomy_site.cells import CAPPED, SIGNS, cached_cell, figure_cell, held_cell, lossless_cell
 from tokonomy_site.families import CACHE, DECODING
 from tokonomy_site.figures import known, percent, span
 from tokonomy_site.page import FAMILIES, Page
@@ -159,8 +159,8 @@ def _figures(method: str, runs: Sequence[Run], family: str, snapshot: Snapshot) 
         return
     yield from (figure_cell(run, "accuracy") for run in (first, last))
     if family == CACHE:
-        yield figure_cell(last, "kv_logical_ratio", spans=False)
-        yield cache_cell(last, snapshot.effect(last))
+        yield cached_cell(last)
+        yield held_cell(last, snapshot.effect(last))
         yield figure_cell(last, "speed_up")
         return
     yield figure_cell(last, "tokens_kept", spans=False)

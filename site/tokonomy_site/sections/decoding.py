@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from tokonomy.store.decoding import accepted, histogram, most
+from tokonomy.store.answers import accepted, histogram, most, whole_prompts
 from tokonomy.store.fields import Missing
 from tokonomy.store.observed import ONE_PASS, Decoded, Decoding
 from tokonomy_site.cells import NONE, explained
@@ -70,10 +70,11 @@ class Section:
 
 def section(counted: Decoding | Missing) -> Section | None:
     """Passes and cache of both arms; None of a family whose calls are one pass."""
-    if isinstance(counted, Missing):
-        same = counted.reason in (ONE_PASS.reason, "run-failed")
-        return None if same else Section(missing=why(counted))
-    return Section(table=_arms(counted), bars=bars(counted.method), samples=_samples(counted))
+    found = whole_prompts(counted)
+    if isinstance(found, Missing):
+        same = found.reason in (ONE_PASS.reason, "run-failed")
+        return None if same else Section(missing=why(found))
+    return Section(table=_arms(found), bars=bars(found.method), samples=_samples(found))
 
 
 COLUMNS = (

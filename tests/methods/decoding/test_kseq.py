@@ -8,7 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from tokonomy_methods.decoding.kseq import agreement, best_rho, kseq, residual, taken
+from tokonomy_methods.decoding.kseq import (
+    _agreements,
+    agreement,
+    best_rho,
+    kseq,
+    residual,
+    taken,
+)
 
 SIZES = [(2, 1), (2, 8), (3, 4), (5, 2), (6, 3), (6, 4)]
 
@@ -115,3 +122,13 @@ def test_equal_laws_always_take_and_foreign_ones_never(count: int) -> None:
     assert kseq(p, p, [1] * count, best_rho(p, p, count), late) == (1, True)
     early = torch.tensor([0.0] * count + [0.6], dtype=torch.float64)
     assert kseq(p, q, [3] * count, best_rho(p, q, count), early) == (1, False)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_agreement_is_the_same_whichever_way_it_is_summed(count: int) -> None:
+    p, q = laws(40, seed=9, sharp=2.0)
+    p[3], q[4], p[5], q[5] = 0, 0, 0, 0
+    share = _agreements(p, q, count)
+    bounds = [float(r) for r in p / q if 1 <= r <= count]
+    for rho in [1.0, float(count), *bounds, *torch.linspace(1, count, 37).tolist()]:
+        assert share(rho) == pytest.approx(agreement(p, q, rho), rel=1e-12)

@@ -46,7 +46,11 @@ Answer = Callable[[Row], Any]
 
 
 class Adapter(TemplateLM):  # type: ignore[misc]  # lm-eval has no types
-    """An lm-eval model that tokenizes as lm-eval's own model for transformers, ``HFLM``."""
+    """An lm-eval model that asks and answers as lm-eval's own for transformers, ``HFLM``.
+
+    Two things differ. What does not fit the model is refused, where ``HFLM`` cuts off its beginning.
+    And the likeliest token is always next, whatever penalty a ``generation_config.json`` asks for.
+    """
 
     def __init__(
         self,
@@ -76,15 +80,15 @@ class Adapter(TemplateLM):  # type: ignore[misc]  # lm-eval has no types
     ) -> list[int]:
         """Token ids of a text; what begins with the first token gets no second one."""
         if add_special_tokens is None:
-            return self._encode(string, self.tokenizer.decode(self.prefix_token_id))
-        ids: list[int] = self.tokenizer.encode(string, add_special_tokens=add_special_tokens)
-        return ids
+            begin = self.tokenizer.decode(self.prefix_token_id)
+            add_special_tokens = not string.startswith(begin)
+        return self._encode(string, add_special_tokens)
 
-    def _encode(self, string: str, begin: str | None) -> list[int]:
-        begun = (
-            {} if begin is None or not string.startswith(begin) else {"add_special_tokens": False}
+    def _encode(self, string: str, add_special_tokens: bool) -> list[int]:
+        """Token ids; says nothing of long texts, which are read in windows or refused."""
+        ids: list[int] = self.tokenizer.encode(
+            string, add_special_tokens=add_special_tokens, verbose=False
         )
-        ids: list[int] = self.tokenizer.encode(string, **begun)
         return ids
 
     def _id(self, request: Instance) -> int:
@@ -144,10 +148,10 @@ class Adapter(TemplateLM):  # type: ignore[misc]  # lm-eval has no types
                 f"task {request.task_name!r} asks for {what}; expected greedy decoding, where the "
                 f"likeliest token is next"
             )
-        end = self.tokenizer.decode(self.eot_token_id)
+        end, begin = self.tokenizer.decode(self.eot_token_id), self.tokenizer.bos_token
         return Row(
             id=self._id(request),
-            prompt=tuple(self._encode(context, self.tokenizer.bos_token)),
+            prompt=tuple(self._encode(context, begin is None or not context.startswith(begin))),
             length=int(asked["max_gen_toks"]),
             until=tuple(handle_stop_sequences(asked.get("until"), eos=end)),
         )
