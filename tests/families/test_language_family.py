@@ -14,9 +14,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from torch import Tensor
 
 from languages import ARCHITECTURES, make_module, make_tokenizer
+from tinyruns import MODEL, make_job
 from tokonomy.errors import InvalidOutput
 from tokonomy.families import load_family
 from tokonomy.families.contract import Outputs
@@ -26,6 +28,11 @@ from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.batching import batch as batched
 from tokonomy.families.language.family import Decoding
 from tokonomy.families.language.model import LanguageModel
+from tokonomy.measure.devices import open_telemetry
+from tokonomy.run.bench import Bench
+from tokonomy.run.guards import Surroundings
+from tokonomy.run.passes import judge
+from tokonomy.store.observed import Quality
 
 DECODING = Decoding()
 BYTES = 2 * 2 * 2 * 8 * 4  # of a cached token: layers, keys and values, heads, size of a head, fp32
@@ -313,6 +320,33 @@ def test_two_arms_are_evaluated_side_by_side(model: LanguageModel, name: str) ->
     assert len(alone.groups) == len(alone.scores) == len(data)
     unanswered = [request for sample in data.samples for request in sample.asked]
     assert not any(request.resps or request.filtered_resps for request in unanswered)
+
+
+def test_the_part_of_its_task_reaches_the_record_of_each_sample(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    job = make_job(DECODING.describe_task("recall"), MODEL, "reference", {})
+    other = LanguageModel(module=make_module(), tokenizer=make_tokenizer())
+    bench = Bench(
+        job=job,
+        family=DECODING,
+        data=DECODING.open("recall"),
+        model=model,
+        around=Surroundings(tmp_path),
+        telemetry=open_telemetry("cpu"),
+        load_s=0.0,
+    )
+    quality, flags = judge(bench, model, other, {})
+    assert isinstance(quality, Quality)
+    assert quality.groups == bench.data.groups
+    assert quality.groups[0] == "400 characters, depth 0%"
+    assert quality.scores["method"] == quality.scores["reference"]
+    assert flags == []
+    assert Quality.model_validate_json(quality.model_dump_json()) == quality
+    fields = quality.model_dump()
+    assert Quality.model_validate({**fields, "groups": []}).groups == []
+    with pytest.raises(ValidationError, match="one name per sample, or none at all"):
+        Quality.model_validate({**fields, "groups": quality.groups[1:]})
 
 
 def test_inputs_and_answers_are_hashed(model: LanguageModel) -> None:

@@ -208,9 +208,7 @@ def seconds(predict: Predict, batch: object) -> list[float]:
     return taken
 
 
-def check_fresh(
-    predict: Predict, reference: Predict, batches: Batches, mode: Mode
-) -> list[Flag]:
+def check_fresh(predict: Predict, reference: Predict, batches: Batches, mode: Mode) -> list[Flag]:
     """Compare inputs met before with fresh ones; raise if those run much faster: answers are kept.
 
     Three calls in four must be slower by a ratio than the slower of two beside them: a lookup is,

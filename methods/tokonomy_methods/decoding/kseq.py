@@ -63,8 +63,8 @@ def _agreements(p: Tensor, q: Tensor, drafts: int) -> Callable[[float], float]:
     there = ((ratios > 1) & (ratios < drafts)).nonzero()[:, 0]
     bounds, order = ratios[there].sort()
     above, below = q[there][order], p[there][order]
-    left = [never, *(never + below.cumsum(0)).tolist()]
-    right = [*(always + above.flip(0).cumsum(0).flip(0)).tolist(), always]
+    left: list[float] = [never, *(never + below.cumsum(0)).tolist()]
+    right: list[float] = [*(always + above.flip(0).cumsum(0).flip(0)).tolist(), always]
     steps = bounds.tolist()
 
     def share(rho: float) -> float:

@@ -50,7 +50,7 @@ CARD = MethodCard(
         "With from_prompt, n-grams of the answer are its own tokens; the reference repeats the "
         "last one where several were accepted.",
         "Greedy only. The mask goes to the model's attention as it is; there is no kernel for it.",
-        "Of the reference's settings, the window moves by one token a pass however many were "
+        "As in the reference by default, the window moves by one token a pass however many were "
         "accepted, and n-grams are kept for one request only.",
     ),
     claims=(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -89,24 +88,18 @@ def wanted(
 ) -> dict[Path, float]:
     """Weight of every prefix that followed the last tokens, by looking at all places."""
     text, long = [*prompt, *said], method.branch + 1
-    found: Counter[Path] = Counter()
+    places = [(prompt[at : at + 1 + long], 1 - method.weight) for at in range(len(prompt) - 1)]
+    places += [(said[at : at + 1 + long], method.weight) for at in range(len(said) - long)]
+    for answer in earlier:
+        every = range(len(answer) - 1)
+        places += [(answer[at : at + 1 + long], method.weight) for at in every]
+    found: dict[Path, float] = {}
     for size in (2, 1):
-        query = text[-size:]
-        found = Counter()
-
-        def note(branches: list[list[int]], weight: float, query: list[int] = query) -> None:
-            for branch in branches:
-                if branch[: len(query)] == query:
-                    rest = tuple(branch[len(query) :])
-                    for end in range(1, min(len(rest), method.branch) + 1):
-                        found[rest[:end]] += weight
-
-        note([prompt[at : at + 1 + long] for at in range(len(prompt) - 1)], 1 - method.weight)
-        whole = [said[at : at + 1 + long] for at in range(len(said) - long)]
-        note(whole, method.weight)
-        for answer in earlier:
-            every = [answer[at : at + 1 + long] for at in range(len(answer) - 1)]
-            note(every, method.weight)
+        found = {}
+        for branch, weight in places:
+            rest = tuple(branch[size:]) if branch[:size] == text[-size:] else ()
+            for end in range(1, min(len(rest), method.branch) + 1):
+                found[rest[:end]] = found.get(rest[:end], 0) + weight
         if 1 + min(len(found), method.tokens - 1) >= method.branch:
             break
     return found

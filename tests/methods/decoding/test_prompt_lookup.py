@@ -1,4 +1,4 @@
-"""Prompt lookup: the original's rule and that of transformers, on the texts that tell them apart."""
+"""Prompt lookup: the original's rule and that of transformers, on texts that tell them apart."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def llama() -> LanguageModel:
 def asked() -> Callable[..., Batch]:
     """Makes batches of random prompts with request ids that are not 0, 1, 2."""
 
-    def make(count: int = 1, tokens: int = 200, *, length: int = 12, given: int = 0) -> Batch:
+    def make(count: int = 1, tokens: int = 200, *, length: int = 6, given: int = 0) -> Batch:
         generator = torch.Generator().manual_seed(1)
         ids = torch.tensor([11, 5, 300, 2])[:count]
         prompt = torch.randint(0, 128, (4, tokens), generator=generator)[:count]

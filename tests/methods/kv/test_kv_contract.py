@@ -139,7 +139,7 @@ def test_the_card_is_complete(name: str) -> None:
 def test_nothing_changes_at_zero_compression(
     name: str, each_model: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:
-    said, scored = asked(2, 90), asked(2, 90, given=9)
+    said, scored = asked(2, 90), asked(2, 90, given=5)
     with prepared(name, off(name), each_model, calibration) as predict:
         tokens, scores = predict(said), predict(scored)
     assert torch.equal(tokens, whole(each_model, said))
@@ -150,7 +150,7 @@ def test_nothing_changes_at_zero_compression(
 def test_every_build_of_model_is_compressed(
     name: str, each_model: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:
-    batch = asked(2, 150, given=9)
+    batch = asked(2, 150, given=5)
     with prepared(name, REGISTRY.card(name).sweep[2], each_model, calibration) as predict:
         found = FAMILY.validate(predict(batch), batch, each_model)
     assert not torch.isclose(found[:, 1:, 0], whole(each_model, batch)[:, 1:, 0], atol=1e-3).all()
@@ -203,7 +203,7 @@ def test_what_only_hides_saves_no_memory(
     name: str, llama: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:
     last = passes(name, middle(name), llama, calibration, asked(2, 200))[-1]
-    assert last.physical_bytes == 4 * (2 * 2 * 2 * 8 * 4) * (200 + 12 - 2)
+    assert last.physical_bytes == 4 * (2 * 2 * 2 * 8 * 4) * (200 + 6 - 2)
 
 
 @pytest.mark.parametrize("name", SMALLER)
@@ -212,7 +212,7 @@ def test_memory_falls_along_the_sweep(
 ) -> None:
     groups: dict[str, list[int]] = {}
     for setting in REGISTRY.card(name).sweep:
-        last = passes(name, setting, llama, calibration, asked(1, 200))[-1]
+        last = passes(name, setting, llama, calibration, asked(1, 200, length=2))[-1]
         rest = repr(sorted((key, value) for key, value in setting.items() if key != "keep"))
         groups.setdefault(rest, []).append(last.physical_bytes)
     assert max(len(sizes) for sizes in groups.values()) >= 4
@@ -224,7 +224,7 @@ def test_memory_falls_along_the_sweep(
 def test_the_same_seed_gives_the_same_bits_and_requests_leave_nothing_behind(
     name: str, llama: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:
-    one, other = asked(1, 150, given=9), asked(2, 120, given=9)
+    one, other = asked(1, 150, given=5), asked(2, 120, given=5)
     with prepared(name, middle(name), llama, calibration, seed=5) as predict:
         first = predict(one)
         kept = first.clone()
@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_bits_and_requests_leave_nothing_behind(
 def test_a_request_does_not_depend_on_its_batch(
     name: str, llama: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:
-    batch = asked(3, 150, given=9)
+    batch = asked(3, 150, given=5)
 
     def part(rows: list[int]) -> Batch:
         return replace(
@@ -329,7 +329,7 @@ def test_half_precision_runs(
     name: str, llama: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:
     half = LanguageModel(module=copy.deepcopy(llama.module).bfloat16())
-    batch = asked(2, 120, given=9)
+    batch = asked(2, 120, given=5)
     ours = passes(name, middle(name), half, calibration, batch)
     plain = passes(name, middle(name), llama, calibration, batch)
     assert [2 * each.physical_bytes for each in ours] == [each.physical_bytes for each in plain]

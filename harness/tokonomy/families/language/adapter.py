@@ -48,8 +48,8 @@ Answer = Callable[[Row], Any]
 class Adapter(TemplateLM):  # type: ignore[misc]  # lm-eval has no types
     """An lm-eval model that asks and answers as lm-eval's own for transformers, ``HFLM``.
 
-    Two things differ. What does not fit the model is refused, where ``HFLM`` cuts off its beginning.
-    And the likeliest token is always next, whatever penalty a ``generation_config.json`` asks for.
+    Two things differ: what does not fit the model is refused, where ``HFLM`` cuts its beginning
+    off; and the likeliest token is next, whatever penalty a ``generation_config.json`` asks for.
     """
 
     def __init__(
