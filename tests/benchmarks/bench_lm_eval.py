@@ -1,7 +1,8 @@
 """lm-eval through our adapter against lm-eval's own model for transformers, on one tiny model.
 
 Both answer the same tasks with the same weights, one request at a time and on one thread;
-``ratio`` in ``extra_info`` is our wall time over theirs, of the medians of a few rounds in turn.
+``ratio`` in ``extra_info`` is our wall time over theirs, the median of a few rounds in turn. Where
+likelihoods are asked for, we make two passes, prompt and continuation, and HFLM makes one.
 """
 
 from __future__ import annotations

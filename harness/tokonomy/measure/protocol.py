@@ -29,8 +29,8 @@ TIMED_SAMPLES: Final = 64
 """At most so many samples in all timed batches (at least four batches), to bound their memory."""
 
 LEDGER_SAMPLES: Final = 32
-"""Samples whose tokens are counted, at most two for each timed batch: token counts of data-dependent methods vary by a few percent,
-so the mean of 32 is good to about one."""
+"""Samples whose tokens are counted, at most two for each timed batch: token counts that depend on
+the data vary by a few percent, so the mean of 32 is good to about one."""
 
 STEADY_SAMPLES: Final = 8
 """Counting stops after so many samples if all took exactly the same: then the count is a constant

@@ -129,7 +129,7 @@ def bars(samples: Sequence[Decoded]) -> Bars | str:
     if set(found) == {1}:
         return f"Each of {plural(passes, 'pass', 'passes')} gave one token."
     shown = _cut(found)
-    up = scale([0.0, float(max(shown.values()))], start=HEIGHT - 34, end=18, form=count,
+    up = scale([0.0, float(max(shown.values()))], start=HEIGHT - 34, end=32, form=count,
                bounds=(0.0, 1e18))  # fmt: skip
     said = ", ".join(f"{given} in {plural(n, 'pass', 'passes')}" for given, n in shown.items())
     return Bars(

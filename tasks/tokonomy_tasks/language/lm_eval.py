@@ -69,8 +69,9 @@ def _load(name: str) -> dict[str, Any]:
     except Exception as error:  # data sets fail in many ways, each with errors of its own
         raise BadData(
             f"unsupported: data not available: task {name!r} cannot be read on this machine "
-            f"({type(error).__name__}); fetch it with: HF_DATASETS_OFFLINE=0 HF_HUB_OFFLINE=0 "
-            f"lm-eval run --model dummy --tasks {name} --limit 1"
+            f"({type(error).__name__}: {reason(error)[:100]}); fetch it with: "
+            f"HF_DATASETS_OFFLINE=0 HF_HUB_OFFLINE=0 lm-eval run --model dummy --limit 1 "
+            f"--tasks {name}"
         ) from error
     for each, task in tasks.items():
         _refuse_code(each, {"unsafe_code": getattr(task, "UNSAFE_CODE", False)})

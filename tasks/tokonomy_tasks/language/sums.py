@@ -16,7 +16,7 @@ CARD = TaskCard(
     metric="Share of answers that begin with the number.",
     source="Generated.",
     licence="Apache-2.0",
-    split="Passages by a hash of their text, modules by one of their path, numbers by seed.",
+    split="Sums by a hash of the question, so that none is in both.",
     revision="1",
     models=("docs-lm",),
 )

@@ -20,10 +20,10 @@ CARD = ModelCard(
     task="recall",
     licence="Apache-2.0",
     recipe="Passages of the language reference (10 %), modules of the standard library (40 %), "
-    "both said twice (10 %), repeated noise (5 %), codes to be recalled (28 %) and sums (7 %). Heads "
+    "both said twice (10 %), repeated noise (5 %), codes to be recalled (28 %), sums (7 %). Heads "
     "that copy are laid out before training; the state after block 2 is trained to speak too. "
     "AdamW, 2,048 tokens a step, 5,000 steps of 512-token sequences (1,024 in the last tenth), "
-    "cosine schedule, seed 0. An hour on one thread of a busy CPU, about 40 minutes on a quiet one.",
+    "cosine schedule, seed 0. An hour on one thread of a busy CPU.",
 )
 
 
