@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -30,7 +31,7 @@ from tokonomy_methods.decoding.recycling import Template, template
 from tokonomy_methods.decoding.rest import Rest, Retrieval
 from tokonomy_methods.decoding.suffixes import Suffixes
 from tokonomy_methods.decoding.token_recycling import Recycler
-from tokonomy_methods.decoding.trie import Store
+from tokonomy_methods.decoding.trie import Below, Store
 from tokonomy_methods.decoding.trigrams import Table, counted
 
 VOCABULARY, PROMPT, ANSWER = 2048, 300, 48
@@ -184,55 +185,74 @@ def test_sort_suffixes(benchmark: BenchmarkFixture, tokens: int) -> None:
     benchmark.extra_info["bytes"] = len(found.raw) + found.order.nbytes
 
 
-def grown(step: Callable[[list[int]], object], count: int) -> dict[str, int]:
-    """Bytes that state holds after so many answers of 48 tokens, at ten places on the way."""
+def grown(step: Callable[[list[int]], object], held: Callable[[], int]) -> dict[str, int]:
+    """Bytes that state holds after each thousand of 10,000 answers of 48 tokens."""
     sizes: dict[str, int] = {}
-    tracemalloc.start()
-    begun = tracemalloc.get_traced_memory()[0]
-    for number in range(count):
+    for number in range(1, 10_001):
         step(text(ANSWER, number))
-        if (number + 1) % (count // 10) == 0:
-            gc.collect()
-            sizes[str(number + 1)] = tracemalloc.get_traced_memory()[0] - begun
-    tracemalloc.stop()
+        if number % 1000 == 0:
+            sizes[str(number)] = held()
     return sizes
 
 
+def size(below: Below) -> int:
+    """Bytes of a trie: dicts, nodes and the counts that are objects of their own."""
+    total = sys.getsizeof(below)
+    for node in below.values():
+        total += sys.getsizeof(node) + size(node.below)
+        total += sys.getsizeof(node.said) if isinstance(node.said, float) else 0
+    return total
+
+
 def test_memory_of_a_trie(benchmark: BenchmarkFixture) -> None:
-    """10,000 answers: pruning bounds the trie, and what is not pruned would be in ``unpruned``."""
+    """Pruning bounds it; ``nodes_unpruned`` is what it would be without."""
     kept, whole = Store(13), Store(13, bound=1 << 40)
-    sizes = benchmark.pedantic(grown, args=(kept.add, 10_000), rounds=1)
-    benchmark.extra_info["bytes"] = sizes
-    benchmark.extra_info["nodes"] = kept.nodes
-    for number in range(10_000):
+
+    def held() -> int:
+        return sum(map(size, kept.trees.values()))
+
+    sizes = benchmark.pedantic(grown, args=(kept.add, held), rounds=1)
+    for number in range(1, 10_001):
         whole.add(text(ANSWER, number))
-    benchmark.extra_info["nodes_unpruned"] = whole.nodes
-    middle, last = list(sizes.values())[4], list(sizes.values())[-1]
-    assert last < 1.5 * middle
+    benchmark.extra_info |= {
+        "bytes": sizes, "nodes": kept.nodes, "nodes_unpruned": whole.nodes
+    }  # fmt: skip
+    assert sizes["10000"] < 1.5 * sizes["5000"]
     assert kept.nodes < whole.nodes / 2
 
 
 def test_memory_of_a_matrix(benchmark: BenchmarkFixture) -> None:
-    """10,000 answers: the matrix stays as large as it is."""
-    drafter = recycler()
-    logits = torch.randn(81, VOCABULARY, generator=torch.Generator().manual_seed(0))
+    """It stays as large as it is."""
+    matrix = np.zeros((VOCABULARY, 8), dtype=np.int32)
+    drafter = Recycler(matrix, Template(template(8, 8)))
+    logits = torch.randn(9, VOCABULARY, generator=torch.Generator().manual_seed(0))
 
     def step(said: list[int]) -> None:
         drafter.observe([said[0], *drafter.propose(said).tokens], logits, said[:1])
 
-    sizes = benchmark.pedantic(grown, args=(step, 10_000), rounds=1)
-    benchmark.extra_info["bytes"] = sizes
-    benchmark.extra_info["matrix_bytes"] = drafter.matrix.nbytes
-    assert max(sizes.values()) < 1 << 20
+    _constant(benchmark, step)
+    benchmark.extra_info["matrix_bytes"] = matrix.nbytes
 
 
 def test_memory_of_trigrams(benchmark: BenchmarkFixture) -> None:
-    """10,000 requests over one table: what each adds goes with it."""
+    """What a request adds to the table goes with it."""
     base = trigrams(100_000)
 
     def step(said: list[int]) -> None:
         Search(Aded(iterations=10), Table(base), random.Random(0)).propose(said)
 
-    sizes = benchmark.pedantic(grown, args=(step, 10_000), rounds=1)
+    _constant(benchmark, step)
+
+
+def _constant(benchmark: BenchmarkFixture, step: Callable[[list[int]], object]) -> None:
+    tracemalloc.start()
+    begun = tracemalloc.get_traced_memory()[0]
+
+    def held() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - begun
+
+    sizes = benchmark.pedantic(grown, args=(step, held), rounds=1)
+    tracemalloc.stop()
     benchmark.extra_info["bytes"] = sizes
     assert max(sizes.values()) < 1 << 20

@@ -50,7 +50,7 @@ def test_an_unknown_suite_is_answered_with_near_matches() -> None:
         ("threads = 1", "thread = 1", 6, "measuring.thread"),
         ('["offline:8"]', '["offline:0"]', 13, "select.1.scenarios"),
         ('tasks = ["textures"]', "tasks = []", 12, "select.1.tasks"),
-        ('family = "vision"', "", 1, "family"),
+        ('family = "vision"', "", 8, "select"),
         ('id = "good"', 'id = "Not Kebab"', 1, "id"),
     ],
 )

@@ -201,7 +201,7 @@ def _defaults() -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('"schema_version":2', '"schema_version":3'),
+        ('"schema_version":3', '"schema_version":4'),
         ('"precision":"fp32"', '"precision":"fp12"'),
         ('"batch_size":1', '"batch_size":"1"'),
         ('"batch_size":1', '"batch_size":NaN'),

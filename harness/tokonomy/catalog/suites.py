@@ -9,7 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
@@ -71,11 +78,12 @@ class Suite(_Table):
     measuring: Measuring = Measuring()
     limits: Limits = Limits()
 
-    @model_validator(mode="after")
-    def _of_families(self) -> Suite:
-        if not all(self.family_of(selection) for selection in self.select):
-            raise ValueError("a suite, or else each of its selections, has a family")
-        return self
+    @field_validator("select")
+    @classmethod
+    def _of_families(cls, select: list[Selection], info: ValidationInfo) -> list[Selection]:
+        if not info.data.get("family") and not all(each.family for each in select):
+            raise ValueError("the suite, or else each of its selections, has a family")
+        return select
 
     def family_of(self, selection: Selection) -> str:
         """The contract of a selection."""

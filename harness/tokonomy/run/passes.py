@@ -261,11 +261,15 @@ def check_input(method: Predict, reference: Predict, batch: Any) -> None:
 
 
 def count_decoding(
-    bench: Bench, method: Predict, reference: Any
+    bench: Bench, method: Predict, reference: Any, timed: list[Any]
 ) -> tuple[Decoding | Missing, Answers]:
-    """Passes of the model on the way to each answer, of both arms; what the method answered."""
+    """Passes of the model on the way to each answer, of both arms; what the method answered.
+
+    Requests that were timed alone are those that are counted.
+    """
     family, answers = bench.family, Answers()
-    singles = _singles(bench, bench.job.cell.measuring.batches)
+    alone = bench.job.cell.batch_size == 1
+    singles = timed if alone else _singles(bench, bench.job.cell.measuring.batches)
     counted: dict[Arm, list[Decoded]] = {"method": [], "reference": []}
     arms: list[tuple[Arm, Predict, Any]] = [
         ("method", method, bench.model),

@@ -267,7 +267,7 @@ def _measure(
     fresh = passes.check_fresh(timed, untouched, batches, bench.job.cell.mode)
     passes.check_input(Careful(timed, around), untouched, probe)
     work, counted = passes.count_work(bench, predict, reference)
-    decoding, read = passes.count_decoding(bench, predict, reference)
+    decoding, read = passes.count_decoding(bench, predict, reference, batches.timed)
     with around.threads(max(1, environment.cores() // 2)):
         quality, flips = passes.judge(
             bench, predict, reference, {"timed": answers, "counting": counted | read}

@@ -40,8 +40,9 @@ CARD = MethodCard(
         "the vocabulary is byte-level and the likeliest byte is taken, which is another rule than "
         "taking the likeliest token.",
         "A sequence counts as canonical if the tokenizer gives back each pair of neighbours, tried "
-        "by itself; pairs that are not whole characters, and those of the prompt, always count. "
-        "What the model gives to others is spread over those that count, after each sequence.",
+        "by itself; pairs that are not whole characters, and those of the prompt, always count, as "
+        "do pairs that no merge could join and no rule for words could cut otherwise. What the "
+        "model gives to others is spread over those that count, after each sequence.",
         "The prompt is opened up only over its last tokens; all before them are taken as given.",
         "Answers are token ids: bytes are cut into the longest tokens that fit, so ids may be "
         "others than the tokenizer would give; the text is what counts. An end is put out as the "

@@ -22,7 +22,8 @@ class Node:
 
     def __init__(self) -> None:
         """A node that was never met."""
-        self.asked, self.said = 0, 0.0
+        self.asked: int = 0
+        self.said: float = 0  # whole until it is halved: such numbers are shared
         self.below: Below = {}
 
 

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.model import LanguageModel, Reader
-from tokonomy_methods.kv.seen import moved, turn
+from tokonomy_methods.kv.rotation import moved, turn
 
 
 def worst(new: Tensor, old: Tensor, count: int) -> Tensor:

@@ -14,7 +14,8 @@ from tokonomy.errors import BadParameter
 from tokonomy_methods.kv import scores
 from tokonomy_methods.kv.budget import check_whole
 from tokonomy_methods.kv.eviction import Eviction
-from tokonomy_methods.kv.seen import Seen, turn
+from tokonomy_methods.kv.rotation import turn
+from tokonomy_methods.kv.seen import Seen
 
 CARD = MethodCard(
     id="expected-attention",

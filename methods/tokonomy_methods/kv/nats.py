@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from transformers import DynamicCache
 
 from tokonomy.catalog.cards import MethodCard, implements
-from tokonomy.errors import BadParameter
+from tokonomy.errors import BadParameter, Unsupported
 from tokonomy.families.context import Context
-from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.model import LanguageModel, Predict
 from tokonomy_methods.kv import roles
 from tokonomy_methods.kv.budget import check_whole
 from tokonomy_methods.kv.reader import Forgetful
-from tokonomy_methods.kv.seen import Seen, State, patched
+from tokonomy_methods.kv.role_training import texts_of, trained
+from tokonomy_methods.kv.seen import Seen
 
 CARD = MethodCard(
     id="nats",
@@ -65,7 +63,6 @@ CARD = MethodCard(
         {"sparsity": 3.0, "window": 32},
     ),
 )
-_LENGTH = 512  # tokens of a text that are trained on, the last ones
 
 
 @implements(CARD)
@@ -97,112 +94,25 @@ class Nats:
 
     def prepare(self, model: LanguageModel, context: Context) -> Predict:
         """Train the layers that give roles; the model with attention masked by them."""
-        texts = list(islice(cycle(_texts(model, context, self.steps)), self.steps))
+        found = texts_of(model, context, self.steps)
+        if self.steps and not found:
+            raise Unsupported("no texts: the train split has no prompt of two tokens to learn from")
+        texts = list(islice(cycle(found), self.steps))
         with torch.inference_mode(False), torch.enable_grad():
-            scorers = self.trained(model, [text.clone() for text in texts], context.seed)
+            scorers = trained(
+                model,
+                [text.clone() for text in texts],
+                window=self.window,
+                sparsity=self.sparsity,
+                rate=self.rate,
+                seed=context.seed,
+            )
         return Forgetful(
             module=model.module,
             tokenizer=model.tokenizer,
             policy=Roles(scorers=scorers, window=self.window),
             seed=context.seed,
         )
-
-    def trained(self, model: LanguageModel, texts: Sequence[Tensor], seed: int) -> list[Tensor]:
-        """Weights of one layer for each block, [3 * H, C], after a step on each text [1, n]."""
-        tensors = {name: each.detach().clone() for name, each in _tensors(model.module)}
-        scorers = [_blank(layer.self_attn) for layer in model.layers]
-        optimiser = torch.optim.Adam(scorers, lr=self.rate)
-        generator = torch.Generator().manual_seed(seed % 2**63)
-        for text in texts:
-            learner = Learner(scorers=scorers, window=self.window, generator=generator)
-            loss = _likelihood(model, tensors, text, learner)
-            loss = loss + self.sparsity * torch.stack(learner.shares).mean()
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call] # torch
-            optimiser.step()
-        return [scorer.detach() for scorer in scorers]
-
-
-def _texts(model: LanguageModel, context: Context, wanted: int) -> list[Tensor]:
-    """Prompts of the train split with the model's own answers, int64 [1, n] each."""
-    found: list[Tensor] = []
-    for batch in context.calibration() if wanted else ():
-        for prompt, present, said in zip(
-            batch.prompt, batch.present, _said(model, batch), strict=True
-        ):
-            text = torch.cat([prompt[present], said[said >= 0]])
-            found.append(text[None, -_LENGTH:])
-            if len(found) == wanted:
-                return found
-    return found
-
-
-def _said(model: LanguageModel, batch: Batch) -> Tensor:
-    return batch.given if batch.scores else model(batch)
-
-
-def _tensors(module: Any) -> Iterator[tuple[str, Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
-
-
-def _blank(block: Any) -> Tensor:
-    heads = block.k_proj.out_features // block.head_dim
-    weight = block.q_proj.weight
-    shape = (3 * heads, block.q_proj.in_features)
-    return torch.zeros(shape, dtype=torch.float32, device=weight.device, requires_grad=True)
-
-
-def _likelihood(
-    model: LanguageModel, tensors: dict[str, Tensor], text: Tensor, learner: Learner
-) -> Tensor:
-    """Mean negative log-likelihood of a text under drawn roles."""
-    layers = len(model.layers)
-    states = [
-        State(layer=layer, layers=layers, ids=text, seed=0, prompt=text.shape[1])
-        for layer in range(layers)
-    ]
-    asked = {"input_ids": text, "past_key_values": DynamicCache(), "use_cache": True}
-    with patched(model, states, after=learner):
-        logits = torch.func.functional_call(model.module, tensors, kwargs=asked).logits
-    return F.cross_entropy(logits[0, :-1].float(), text[0, 1:])
-
-
-def logits_of(scorer: Tensor, hidden: Tensor) -> Tensor:
-    """Logits of the roles, float32 [B, H, n, 3]."""
-    found = F.linear(hidden.float(), scorer)
-    return found.view(*hidden.shape[:2], -1, 3).transpose(1, 2)
-
-
-@dataclass(slots=True, kw_only=True)
-class Learner:
-    """Takes the place of attention in training.
-
-    Attributes:
-        scorers: Weights for each block.
-        window: How far back sliding and local rows are seen.
-        generator: Draws roles.
-        shares: Mean share of visible pairs in each block of the last pass.
-    """
-
-    scorers: Sequence[Tensor]
-    window: int
-    generator: torch.Generator
-    shares: list[Tensor] = field(default_factory=list)
-
-    def __call__(self, seen: Seen) -> Tensor:
-        """What the block's attention gives under drawn roles, [B, n, C]."""
-        logits = logits_of(self.scorers[seen.state.layer], seen.hidden)
-        uniform = torch.rand(logits.shape, generator=self.generator).to(logits.device)
-        drawn = roles.fixed(roles.sampled(logits, uniform), [0, -1])
-        shown = roles.visible(drawn, seen.held, self.window)
-        self.shares.append(shown.sum((-1, -2)).mean() / (seen.held * (seen.held + 1) / 2))
-        found = roles.attended(
-            seen.queries().float(), seen.keys.float(), seen.values.float(), seen.scale, shown
-        )
-        mixed = found.transpose(1, 2).flatten(2).to(seen.hidden.dtype)
-        given: Tensor = seen.block.o_proj(mixed)
-        return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +135,7 @@ class Roles:
 
     def mask(self, seen: Seen) -> Tensor | None:
         """What the roles of all rows so far let new queries see."""
-        new = roles.hard(logits_of(self.scorers[seen.state.layer], seen.hidden))
+        new = roles.hard(roles.logits(self.scorers[seen.state.layer], seen.hidden))
         before = seen.state.notes.get("roles")
         known = roles.fixed(new, [0]) if before is None else torch.cat([before, new], 2)
         seen.state.notes["roles"] = known

@@ -14,6 +14,12 @@ from torch.nn import functional as F
 GLOBAL, LOCAL, SLIDING = 0, 1, 2
 
 
+def logits(scorer: Tensor, hidden: Tensor) -> Tensor:
+    """Logits of the roles of tokens [B, n, C] under a layer [3 * H, C], float32 [B, H, n, 3]."""
+    found = F.linear(hidden.float(), scorer)
+    return found.view(*hidden.shape[:2], -1, 3).transpose(1, 2)
+
+
 def visible(roles: Tensor, queries: int, window: int) -> Tensor:
     """Share of each row that each query sees: 0 or 1 where roles are hard.
 
@@ -40,21 +46,21 @@ def visible(roles: Tensor, queries: int, window: int) -> Tensor:
     return torch.where(query == row, 1.0, seen) * (row <= query)
 
 
-def hard(logits: Tensor) -> Tensor:
-    """The likeliest role of each row alone, the first among equals; [..., 3] as ``logits``."""
-    return F.one_hot(logits.argmax(-1), 3).to(logits.dtype)
+def hard(each: Tensor) -> Tensor:
+    """The likeliest role of each row alone, the first among equals; [..., 3]."""
+    return F.one_hot(each.argmax(-1), 3).to(each.dtype)
 
 
-def sampled(logits: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
+def sampled(each: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
     """Roles drawn by the Gumbel-softmax, hard in value and soft in gradient (straight through).
 
     Args:
-        logits: [..., 3].
+        each: Logits of the roles, [..., 3].
         uniform: Numbers between 0 and 1, of the same shape.
         temperature: The lower, the nearer the gradient's softmax is to the draw.
     """
     noise = -(-uniform.clamp(1e-9, 1 - 1e-7).log()).log()
-    soft = ((logits + noise) / temperature).softmax(-1)
+    soft = ((each + noise) / temperature).softmax(-1)
     return hard(soft) + soft - soft.detach()
 
 
@@ -84,10 +90,10 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, scale: float, seen: 
         [B, Q, n, d].
     """
     grouped = queries.reshape(len(keys), keys.shape[1], -1, *queries.shape[2:])
-    logits = grouped @ keys[:, :, None].mT * scale
-    causal = torch.ones(logits.shape[-2:], dtype=torch.bool, device=keys.device)
-    causal = causal.tril(logits.shape[-1] - logits.shape[-2])
-    highest = logits.masked_fill(~causal, float("-inf")).amax(-1, keepdim=True).detach()
-    weights = (logits - highest).clamp(max=0).exp() * seen[:, :, None]
+    each = grouped @ keys[:, :, None].mT * scale
+    causal = torch.ones(each.shape[-2:], dtype=torch.bool, device=keys.device)
+    causal = causal.tril(each.shape[-1] - each.shape[-2])
+    highest = each.masked_fill(~causal, float("-inf")).amax(-1, keepdim=True).detach()
+    weights = (each - highest).clamp(max=0).exp() * seen[:, :, None]
     mixed: Tensor = weights / weights.sum(-1, keepdim=True) @ values[:, :, None]
     return mixed.flatten(1, 2)

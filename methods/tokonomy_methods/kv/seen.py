@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from tokonomy.errors import Unsupported
 from tokonomy.families.language.model import LanguageModel
+from tokonomy_methods.kv.rotation import angles, turn
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,8 +102,7 @@ class Seen:
 
     def angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines of positions [n], each float32 [1, n, d]."""
-        cos, sin = self.rotary(self.hidden[:, :0].float(), positions[None])
-        return cos, sin
+        return angles(self.rotary, positions)
 
     def drop(self, rows: Tensor) -> None:
         """Keep only some rows, [B or 1, H or 1, K], in memory of their own."""
@@ -117,28 +116,6 @@ def taken(each: Tensor, rows: Tensor) -> Tensor:
     begin = torch.arange(0, batch * heads * length, length, device=each.device)
     index = (rows + begin.view(batch, heads, 1)).flatten()
     return each.reshape(-1, width).index_select(0, index).view(batch, heads, -1, width)
-
-
-def turn(block: Any, each: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Queries or keys [B, heads, n, d] turned by angles, in the way of the block's own model."""
-    own = getattr(sys.modules[type(block).__module__], "apply_rotary_pos_emb", None)
-    if own is None:
-        raise Unsupported(f"no-rotary: {type(block).__name__} does not turn queries and keys")
-    turned: Tensor = own(each, each[:, :0], cos, sin)[0]
-    return turned
-
-
-def moved(block: Any, rotary: Any, keys: Tensor, by: Tensor) -> Tensor:
-    """Keys [B, H, n, d] as they would be at other positions, ``by`` [n] further on.
-
-    Turning is additive, so that what was turned already is turned on; computed in float32.
-    """
-    if getattr(rotary, "rope_type", "default") in ("dynamic", "longrope"):
-        raise Unsupported("rotary: angles that depend on the length of a text cannot be turned on")
-    whole = keys.float()
-    cos, sin = rotary(whole, by[None])
-    scaling = getattr(rotary, "attention_scaling", 1.0)  # is in the keys already
-    return turn(block, whole, cos / scaling, sin / scaling).to(keys.dtype)
 
 
 After = Callable[[Seen], Tensor | None]
@@ -170,24 +147,22 @@ def patched(
             state=states[block.layer_idx],
         )
 
-    def before(block: Any, args: Any, given: dict[str, Any]) -> Any:
-        assert mask is not None
-        found = mask(seen(block, given))
+    def before(rule: Mask, block: Any, args: Any, given: dict[str, Any]) -> Any:
+        found = rule(seen(block, given))
         return None if found is None else (args, given | {"attention_mask": found})
 
-    def behind(block: Any, _: Any, given: dict[str, Any], output: Any) -> Any:
-        assert after is not None
-        found = after(seen(block, given))
+    def behind(rule: After, block: Any, _: Any, given: dict[str, Any], output: Any) -> Any:
+        found = rule(seen(block, given))
         return None if found is None else (found, *output[1:])
 
     hooks = []
     try:
-        for layer in model.layers:
+        for part in (layer.self_attn for layer in model.layers):
             if mask is not None:
-                hook = layer.self_attn.register_forward_pre_hook(before, with_kwargs=True)
-                hooks.append(hook)
+                hook = partial(before, mask)
+                hooks.append(part.register_forward_pre_hook(hook, with_kwargs=True))
             if after is not None:
-                hooks.append(layer.self_attn.register_forward_hook(behind, with_kwargs=True))
+                hooks.append(part.register_forward_hook(partial(behind, after), with_kwargs=True))
         yield
     finally:
         for hook in hooks:

@@ -12,7 +12,8 @@ from tokonomy.catalog.cards import Claim, MethodCard, implements
 from tokonomy.errors import BadParameter
 from tokonomy_methods.kv.budget import check_whole
 from tokonomy_methods.kv.eviction import Eviction
-from tokonomy_methods.kv.seen import Seen, moved
+from tokonomy_methods.kv.rotation import moved
+from tokonomy_methods.kv.seen import Seen
 
 CARD = MethodCard(
     id="streaming-llm",

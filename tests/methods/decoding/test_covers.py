@@ -131,6 +131,22 @@ def test_canonical_pairs_are_those_the_tokenizer_gives_back() -> None:
     assert canonical.after(half).all()  # no whole character: cannot be tried
 
 
+def test_pairs_that_are_not_tried_would_have_been_given_back() -> None:
+    """Each token after each other, tried by the tokenizer itself."""
+    tokenizer = make_tokenizer()
+    texts = [(said or b"\xff").decode(errors="ignore") for said in TEXT.said]
+    whole = [bool(text) and text.encode() == TEXT.said[at] for at, text in enumerate(texts)]
+    canonical = Canonical(tokenizer, TEXT, [])
+    refused = 0
+    for last in (token for token in range(512) if whole[token]):
+        allowed = canonical.after(last).tolist()
+        for token in (token for token in range(512) if whole[token]):
+            ids = tokenizer.backend_tokenizer.encode(texts[last] + texts[token]).ids
+            assert allowed[token] == (ids == [last, token])
+            refused += not allowed[token]
+    assert refused > 1000
+
+
 @pytest.mark.parametrize("text", ["the object", "a\n  name is", "né, the", "function (of the)"])
 def test_a_whole_text_is_as_likely_by_bytes_as_by_its_canonical_tokens(text: str) -> None:
     tokenizer = make_tokenizer()

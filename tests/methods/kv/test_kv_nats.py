@@ -16,7 +16,7 @@ from tokonomy.families.context import Context
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.family import Cached
 from tokonomy.families.language.model import LanguageModel
-from tokonomy_methods.kv import nats, roles
+from tokonomy_methods.kv import nats, role_training, roles
 from tokonomy_methods.kv.reader import Forgetful
 
 Asked = Callable[..., Batch]
@@ -142,6 +142,11 @@ def test_decoding_sees_what_reading_at_once_sees(llama: LanguageModel, asked: As
     assert 0.2 < torch.stack(masks).float().mean() < 0.4  # of 0.5 below the diagonal
 
 
+def trained(llama: LanguageModel, texts: list[Tensor], **rule: Any) -> list[Tensor]:
+    defaults = {"window": 8, "sparsity": 1.0, "rate": 2e-3, "seed": 0}
+    return role_training.trained(llama, texts, **(defaults | rule))
+
+
 @pytest.fixture
 def texts(asked: Asked) -> list[Tensor]:
     return [asked(4, 40).prompt[at % 4, None] for at in range(24)]
@@ -152,7 +157,7 @@ def visible_share(llama: LanguageModel, scorers: list[Tensor], text: Tensor) -> 
     with torch.no_grad():
         hidden = llama.module(text, output_hidden_states=True).hidden_states
         for layer, scorer, each in zip(llama.layers, scorers, hidden, strict=False):
-            hard = roles.hard(nats.logits_of(scorer, layer.input_layernorm(each)))
+            hard = roles.hard(roles.logits(scorer, layer.input_layernorm(each)))
             shares.append(float(roles.visible(hard, 40, 4).mean()) * 2 * 40 / 41)
     return sum(shares) / 4
 
@@ -162,8 +167,8 @@ def test_training_hides_the_more_the_dearer_it_is_to_see(
 ) -> None:
     shares = []
     for sparsity in (0.0, 30.0):
-        method = nats.Nats(sparsity=sparsity, window=4, rate=0.02)
-        shares.append(visible_share(llama, method.trained(llama, texts, seed=0), texts[0]))
+        scorers = trained(llama, texts, sparsity=sparsity, window=4, rate=0.02)
+        shares.append(visible_share(llama, scorers, texts[0]))
     assert shares[1] < 0.6 * shares[0]
 
 
@@ -172,35 +177,35 @@ def test_training_makes_texts_likelier_under_roles(
 ) -> None:
     """From layers that make every row sliding, on texts that are the model's own continuations."""
     said = llama.module.generate(texts[0][:, :8], max_new_tokens=32, do_sample=False)
-    method = nats.Nats(sparsity=0.0, window=2, rate=0.02)
-    tensors = {name: each.detach() for name, each in nats._tensors(llama.module)}
+    rule = {"sparsity": 0.0, "window": 2, "rate": 0.02}
+    tensors = {name: each.detach() for name, each in role_training._tensors(llama.module)}
 
     def loss(scorers: list[Tensor]) -> float:
         total = 0.0
         for seed in range(5):
             generator = torch.Generator().manual_seed(seed)
-            learner = nats.Learner(scorers=scorers, window=2, generator=generator)
+            learner = role_training.Learner(scorers=scorers, window=2, generator=generator)
             with torch.no_grad():
-                total += float(nats._likelihood(llama, tensors, said, learner)) / 5
+                total += float(role_training.unlikelihood(llama, tensors, said, learner)) / 5
         return total
 
-    untrained = method.trained(llama, [], seed=0)
-    assert loss(method.trained(llama, [said] * 40, seed=0)) < loss(untrained) - 0.05
+    untrained = trained(llama, [], **rule)
+    assert loss(trained(llama, [said] * 40, **rule)) < loss(untrained) - 0.05
 
 
 def test_training_touches_nothing_but_its_own_layers(
     llama: LanguageModel, texts: list[Tensor]
 ) -> None:
     before, state = Cached().fingerprint(llama), torch.get_rng_state()
-    scorers = nats.Nats(steps=3).trained(llama, texts[:3], seed=0)
+    scorers = trained(llama, texts[:3], seed=0)
     assert Cached().fingerprint(llama) == before
     assert torch.equal(torch.get_rng_state(), state)
     assert all(each.grad is None for each in llama.module.parameters())
     assert [tuple(each.shape) for each in scorers] == [(6, 64)] * 4
     assert all(bool(each.any()) for each in scorers)
     assert not any(each.requires_grad for each in scorers)
-    again = nats.Nats(steps=3).trained(llama, texts[:3], seed=0)
-    other = nats.Nats(steps=3).trained(llama, texts[:3], seed=1)
+    again = trained(llama, texts[:3], seed=0)
+    other = trained(llama, texts[:3], seed=1)
     assert all(torch.equal(a, b) for a, b in zip(scorers, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(scorers, other, strict=True))
 
@@ -210,18 +215,20 @@ def test_texts_are_prompts_without_padding_and_the_models_own_answers(
     llama: LanguageModel, calibration: Callable[[], Iterator[Batch]]
 ) -> None:
     context = Context(calibration=calibration)
-    found = nats._texts(llama, context, 4)
+    found = role_training.texts_of(llama, context, 4)
     assert [text.shape[1] for text in found] == [66, 66, 56, 36]
     first = next(calibration())
     assert torch.equal(found[1][0, :60], first.prompt[1])
     assert torch.equal(found[1][0, 60:], llama(first)[1])
-    assert len(nats._texts(llama, context, 3)) == 3
-    assert nats._texts(llama, context, 0) == []
+    assert len(role_training.texts_of(llama, context, 3)) == 3
+    assert role_training.texts_of(llama, context, 0) == []
 
 
 def test_a_task_without_a_train_split_is_unsupported(llama: LanguageModel) -> None:
     with pytest.raises(Unsupported, match="no train split"):
         catalogue("method").build("nats", {"steps": 1}).prepare(llama, Context())
+    with pytest.raises(Unsupported, match="the train split has no prompt of two tokens"):
+        nats.Nats(steps=1).prepare(llama, Context(calibration=lambda: iter(())))
     assert callable(catalogue("method").build("nats", {"steps": 0}).prepare(llama, Context()))
 
 

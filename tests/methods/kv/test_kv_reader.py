@@ -214,3 +214,16 @@ def test_another_seed_draws_other_rows(llama: LanguageModel, asked: Callable[...
         for seed in (0, 1)
     )
     assert not torch.isclose(one[:, 1:, 0], other[:, 1:, 0], atol=1e-3).any()
+
+
+@torch.inference_mode()
+def test_another_request_loses_other_rows(
+    llama: LanguageModel, asked: Callable[..., Batch]
+) -> None:
+    """Four requests with one prompt."""
+    batch = asked(4, 100, given=4)
+    batch = replace(
+        batch, prompt=batch.prompt[:1].expand(4, -1), given=batch.given[:1].expand(4, -1)
+    )
+    predict = REGISTRY.build("random-cache", {"keep": 0.25}).prepare(llama, Context())
+    assert len({round(float(each), 3) for each in predict(batch)[:, 1, 0]}) == 4

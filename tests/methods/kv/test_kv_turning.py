@@ -14,7 +14,8 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from tokonomy.errors import Unsupported
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.model import LanguageModel
-from tokonomy_methods.kv.seen import State, moved, patched, turn
+from tokonomy_methods.kv.rotation import moved, turn
+from tokonomy_methods.kv.seen import State, patched
 
 SMALL = {
     "vocab_size": 128,
@@ -66,7 +67,7 @@ def test_scaled_angles_are_turned_on_as_well(kind: str) -> None:
 
 def test_what_cannot_be_turned_is_refused(llama: LanguageModel) -> None:
     block = llama.layers[0].self_attn
-    with pytest.raises(Unsupported, match="angles that depend on the length of a text"):
+    with pytest.raises(Unsupported, match="angles depend on the length of a text"):
         moved(block, SimpleNamespace(rope_type="dynamic"), torch.zeros(1, 2, 3, 8), torch.zeros(3))
     with pytest.raises(Unsupported, match="SimpleNamespace does not turn queries and keys"):
         turn(SimpleNamespace(), torch.zeros(1, 2, 3, 8), torch.zeros(1, 3, 8), torch.zeros(1, 3, 8))

@@ -165,7 +165,7 @@ def _nothing(request: Instance) -> BadData:
 
 
 def cut(text: str, until: Sequence[str]) -> str:
-    """A text up to the first of the stop strings.
+    """A text up to the first of the stop strings; they are looked for in turn, as lm-eval does.
 
     >>> cut("seven. The end", [".", "T"])
     'seven'
