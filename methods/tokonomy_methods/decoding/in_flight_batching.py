@@ -40,7 +40,7 @@ CARD = MethodCard(
     claims=(
         Claim(
             model="GPT",
-            dataset="serving",
+            dataset="not named in the abstract",
             setting="against FasterTransformer, at best",
             metric="speed-up",
             value=11,
@@ -49,7 +49,7 @@ CARD = MethodCard(
         ),
         Claim(
             model="LLaMA",
-            dataset="serving",
+            dataset="not named in the abstract",
             setting="against FasterTransformer, at best",
             metric="speed-up",
             value=16,

@@ -43,8 +43,8 @@ CARD = MethodCard(
     ),
     claims=(
         Claim(
-            model="PaLM-2 sizes",
-            dataset="LM1B",
+            model="not named in the abstract",
+            dataset="standard benchmarks",
             setting="K-SEQ, against one token at a time",
             metric="speed-up",
             value=2.13,
@@ -52,8 +52,8 @@ CARD = MethodCard(
             source="abstract of arXiv 2310.15141",
         ),
         Claim(
-            model="PaLM-2 sizes",
-            dataset="LM1B",
+            model="not named in the abstract",
+            dataset="standard benchmarks",
             setting="K-SEQ, against speculative decoding with one draft",
             metric="speed-up",
             value=1.37,
