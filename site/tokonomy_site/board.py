@@ -61,7 +61,7 @@ def rows(runs: Iterable[Run], snapshot: Snapshot) -> list[Row]:
 
 
 def _place(method: str, family_: str, snapshot: Snapshot) -> tuple[int, str, str]:
-    first = ("reference", *family(family_).baselines)
+    first = ("reference", *(each.id for each in family(family_).baselines))
     at = first.index(method) if method in first else len(first)
     return at, snapshot.title(method).lower(), method
 

@@ -46,6 +46,10 @@ _SHORT = {
     "not-computable": "withheld",
     "no-device-memory": "not a GPU",
     "tokens-given": "none made",
+    "not-faster-on-long": "never",
+    "no-tokens-made": "none made",
+    "tokens-made": "none given",
+    "logits-not-seen": "not seen",
     "no-later-pass": "one pass",
     "one-token": "one token",
     "unseen-passes": "not seen",
@@ -115,7 +119,7 @@ def device_memory_cell(run: Run) -> Cell:
 
 
 def verdict_cell(run: Run, baseline: str) -> Cell:
-    """How a run compares with a baseline at equal tokens."""
+    """How a run compares with a baseline that spends as much."""
     if run.method in ("reference", baseline):
         return Cell(text="baseline" if run.method == baseline else "reference", kind="soft")
     verdict = run.verdicts.get(baseline)

@@ -21,7 +21,7 @@ from tokonomy_site.cells import (
     tokens_cell,
     verdict_cell,
 )
-from tokonomy_site.families import CACHE, DECODING
+from tokonomy_site.families import CACHE, DECODING, family
 from tokonomy_site.figures import known
 from tokonomy_site.snapshot import Run, Snapshot
 from tokonomy_site.tables import Cell, Column
@@ -39,6 +39,7 @@ class Layout:
         boundary: What its joules are of; empty where no run has any.
         device_memory: Whether any run has the device's own memory.
         made: Whether any run made tokens one after the other.
+        heard: Whether any run tells what the model thinks of tokens that are given.
     """
 
     family: str
@@ -46,6 +47,7 @@ class Layout:
     boundary: str
     device_memory: bool
     made: bool
+    heard: bool
 
 
 def layout(runs: Iterable[Run]) -> Layout:
@@ -59,6 +61,7 @@ def layout(runs: Iterable[Run]) -> Layout:
         boundary=min(found, key=lambda name: (-found[name], name), default=""),
         device_memory=any(known(run.figure("device_peak_bytes")) for run in good),
         made=any(known(run.figure("ttft_ratio")) for run in good),
+        heard=any(known(run.figure("kl_nats")) for run in good),
     )
 
 
@@ -107,14 +110,16 @@ def _tokenwise(kind: Layout, _: Snapshot) -> Iterator[Field]:
     yield from (_SPEED, _LATENCY, *_held(kind), _FLOPS)
     yield Column(name="Tokens", unit="% kept", group="Cost"), tokens_cell
     if kind.scored:
-        for name, unit, baseline, filter_ in (
-            ("vs random", "drop", "random-drop", "random"),
-            ("vs smaller", "image", "downsample", "downsampling"),
-        ):
-            column = Column(
-                name=name, unit=unit, group="At equal tokens", words=True, filter=filter_
-            )
-            yield column, partial(verdict_cell, baseline=baseline)
+        yield from _against(kind)
+
+
+def _against(kind: Layout) -> Iterator[Field]:
+    """How a method compares with each baseline that spends as much."""
+    own = family(kind.family)
+    for each in own.baselines:
+        column = Column(name=each.head, unit=each.unit, group=f"At equal {own.equal}", words=True,
+                        filter=each.filter)  # fmt: skip
+        yield column, partial(verdict_cell, baseline=each.id)
 
 
 def _answers(snapshot: Snapshot) -> Field:
@@ -151,6 +156,11 @@ def _cache(kind: Layout, snapshot: Snapshot) -> Iterator[Field]:
         kept = Column(name="Retained", unit="% of ref.", group="Quality", first="d")
         agrees = Column(name="Agrees", unit="% as ref.", group="Quality", first="d")
         yield from (_score(), _figure(kept, "retained"), _figure(agrees, "agreement", spans=False))
+        if kind.heard:
+            yield _figure(Column(name="Diverges", unit="nats a token", group="Quality"), "kl_nats")
+        else:
+            same = Column(name="Same", unit="first tokens", group="Quality", first="d")
+            yield _figure(same, "shared_tokens", spans=False)
     logical = Column(name="Cached", unit="% of ref.", group="Cache")
     physical = Column(name="Held", unit="% of ref.", group="Cache")
     yield logical, cached_cell
@@ -158,4 +168,7 @@ def _cache(kind: Layout, snapshot: Snapshot) -> Iterator[Field]:
     yield _SPEED
     if kind.made:
         yield _TOTAL
+    yield _figure(Column(name="Faster from", unit="tokens", group="Cost"), "faster_from_tokens")
     yield from (*_timed(kind), *_held(kind))
+    if kind.scored:
+        yield from _against(kind)

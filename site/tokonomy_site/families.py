@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tokonomy.store.verdict import BASELINES
 from tokonomy_site import words
 
 DECODING, CACHE = "decoding", "kv"
@@ -43,6 +42,25 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A method that others have to beat.
+
+    Attributes:
+        id: Its id, one of ``verdict.BASELINES``.
+        name: What sentences call it.
+        head: Title of its column.
+        unit: What stands below.
+        filter: Name of the column's filter.
+    """
+
+    id: str
+    name: str
+    head: str
+    unit: str
+    filter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """What the pages of a family say in its own terms.
 
@@ -54,7 +72,8 @@ class Family:
         slow: Heading of the settings that are not faster.
         beyond: What is said beside them.
         waning: How what a setting spends is spoken of.
-        baselines: Methods that need no idea, which others are drawn beside.
+        equal: What is equal where a method is held against a baseline.
+        baselines: Methods that need no idea, which others are drawn beside and held against.
     """
 
     specs: tuple[Spec, ...]
@@ -64,7 +83,8 @@ class Family:
     slow: str = "Where fewer tokens are not faster"
     beyond: str = words.ELSE
     waning: words.Waning = words.TOKENS
-    baselines: tuple[str, ...] = BASELINES
+    equal: str = "tokens"
+    baselines: tuple[Baseline, ...] = ()
 
 
 _LEFT = (
@@ -143,7 +163,22 @@ _SCORE = Spec(
     note=_LEFT.format(less="faster", what="time", sign=_DAGGER),
 )
 
-_TOKENWISE = Family(specs=(_TIME, _TOKENS, _ENERGY), ranked=_TIME)
+_TOKENWISE = Family(
+    specs=(_TIME, _TOKENS, _ENERGY),
+    ranked=_TIME,
+    baselines=(
+        Baseline(
+            id="random-drop", name="random drop", head="vs random", unit="drop", filter="random"
+        ),
+        Baseline(
+            id="downsample",
+            name="input down-sampling",
+            head="vs smaller",
+            unit="image",
+            filter="downsampling",
+        ),
+    ),
+)
 _FAMILIES: Mapping[str, Family] = {
     DECODING: Family(
         specs=(_DRAFTS, _AGREEMENT, _ENERGY),
@@ -152,7 +187,6 @@ _FAMILIES: Mapping[str, Family] = {
         slow="Where drafts are not faster",
         beyond=words.ELSE_DRAFTS,
         waning=words.PASSES,
-        baselines=(),
     ),
     CACHE: Family(
         specs=(_MEMORY, _SCORE, _ENERGY),
@@ -162,7 +196,16 @@ _FAMILIES: Mapping[str, Family] = {
         slow="Where a smaller cache is not faster",
         beyond=words.ELSE_CACHE,
         waning=words.CACHE,
-        baselines=("random-cache",),
+        equal="cache",
+        baselines=(
+            Baseline(
+                id="random-cache",
+                name="random rows",
+                head="vs random",
+                unit="rows",
+                filter="random",
+            ),
+        ),
     ),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from typing import Literal
 
 from tokonomy_site.links import slug
-from tokonomy_site.snapshot import Run
+from tokonomy_site.snapshot import Run, model_name
 
 Training = Literal["none", "trained", "not known"]
 
@@ -24,7 +24,7 @@ _SAID: Mapping[Training, str] = {
 class Group:
     """One class. Rows of different classes are never in one table or front.
 
-    A verdict at equal tokens may rest on a baseline's run of another class, where this one lacks
+    A verdict may rest on a baseline's run of another class, where this one lacks
     it: only samples' scores are compared, which do not depend on device, scenario or threads.
     """
 
@@ -52,9 +52,8 @@ class Group:
 
     @property
     def shown(self) -> str:
-        """The model's name; of a folder on somebody's disk the last part only."""
-        local = self.model.startswith(("hf:/", "hf:.", "hf:~"))
-        return self.model.rstrip("/").rpartition("/")[2] if local else self.model
+        """The model's name."""
+        return model_name(self.model)
 
     @property
     def calls(self) -> str:

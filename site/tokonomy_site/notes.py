@@ -69,6 +69,27 @@ _CACHED = (
     "A row tagged simulated hides keys and values instead of dropping them: its score is that of "
     "the method, its memory and times are those of a full cache.",
 )
+_LONGER = (
+    "Faster from is the break-even: the shortest prompts from which on, longer ones included, the "
+    "interval of the latency ratio lies below 1; never says that it does not on the longest that "
+    "were timed. A run's page has time and cache by the length of the prompt."
+)
+_SAME = (
+    "Same is with how many tokens an answer begins as the plain model's does, all that it has "
+    "where both are the same."
+)
+_DIVERGES = (
+    "Diverges is the Kullback-Leibler divergence of what the method thinks of the next token from "
+    "what the plain model thinks, mean over the tokens given: 0 where they think alike. It is "
+    "taken from what the model's own head says, where the method's scores follow from that."
+)
+_AT_EQUAL = (
+    "At equal cache a method is held against rows kept at random, sample by sample, with McNemar's "
+    "exact test, corrected over its settings: it beats them where it is better than random rows "
+    "that cache at least as much, to the per cent, and loses where it is worse than those that "
+    "cache at most as much. Of random rows in several variants it has to beat every one. "
+    "No difference means that none could be detected, not that there is none."
+)
 _DEVICE = (
     "Device memory is the highest use of the whole device that its driver counted; below it, the "
     "highest that tensors took."
@@ -105,5 +126,6 @@ def _family(kind: Layout) -> tuple[str, ...]:
     if kind.family == DECODING:
         return (*(unscored or (_EQUAL, _SCORE)), _PASSES, *rates, *costs)
     if kind.family == CACHE:
-        return (*(unscored or (_SCORE,)), *_CACHED, *rates, *costs)
+        quality = unscored or (_SCORE, _DIVERGES if kind.heard else _SAME, _AT_EQUAL)
+        return (*quality, *_CACHED, *rates, _LONGER, *costs)
     return (*(unscored or _QUALITY), SIGNS[CAPPED], _MEMORY + _TOKENS)

@@ -6,10 +6,12 @@ pages see one state whatever else goes on.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
 from tokonomy.catalog.cards import PLANTED
@@ -114,6 +116,7 @@ def snapshot(
         methods=methods.cards,
         tasks=tasks.cards,
         models=models.cards,
+        trained={name: trained(name, models) for name in models.entries},
         sources=dict(_sources(methods)),
         files={
             name: entry.module.replace(".", "/") + ".py" for name, entry in methods.entries.items()
@@ -155,6 +158,17 @@ def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
             yield name, methods.source_hash(name)
         except (TokonomyError, OSError, SyntaxError):
             continue  # a plug-in that cannot be read has no hash, so nothing is called stale
+
+
+def trained(name: str, models: Registry) -> dict[str, float]:
+    """What a recipe left beside a model's weights; empty where it left nothing that can be read."""
+    try:
+        file: Path = models.build(name, {}).folder / "figures.json"
+        found = json.loads(file.read_text(encoding="utf-8"))
+        read = {str(key): float(value) for key, value in found.items()}
+        return read if all(map(isfinite, read.values())) else {}
+    except (TokonomyError, OSError, ValueError, TypeError, AttributeError):
+        return {}  # a plug-in need not have any
 
 
 def _run(stored: Stored, extra: _Extra) -> Run:

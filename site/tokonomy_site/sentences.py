@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tokonomy.store.metrics import Metric
-from tokonomy.store.verdict import BASELINES
 from tokonomy_site import words
 from tokonomy_site.board import Row
 from tokonomy_site.cells import quoted
 from tokonomy_site.columns import layout
-from tokonomy_site.families import CACHE, DECODING, family
+from tokonomy_site.families import CACHE, DECODING, Family, family
 from tokonomy_site.figures import NOTHING, contains, form_of
 from tokonomy_site.snapshot import Run, Snapshot, setting, varying
-
-BASELINE_NAMES = {"random-drop": "random drop", "downsample": "input down-sampling"}
 
 
 def why_not_faster(run: Run) -> str:
@@ -64,8 +61,8 @@ def sentences(method: str, mine: Sequence[Row], snapshot: Snapshot) -> Iterator[
     if scored and name in (DECODING, CACHE):
         settings = [(row.setting, row.run.figure("agreement")) for row in good]
         yield from filter(None, [words.lossless(snapshot.claim(method), settings)])
-    elif scored:
-        yield from _equal_tokens(method, good)
+    if scored:
+        yield from _equal(method, good, family(name))
     if name != DECODING:
         yield from _curves(good, dial(method, snapshot), family(name).waning)
     yield from _of_family(name, good)
@@ -74,10 +71,10 @@ def sentences(method: str, mine: Sequence[Row], snapshot: Snapshot) -> Iterator[
         yield f"{words.plural(failed, 'setting')} ended without figures; see the runs."
 
 
-def _equal_tokens(method: str, good: Sequence[Row]) -> Iterator[str]:
-    for baseline in BASELINES:
-        if baseline != method:
-            yield words.tally([_word(row.run, baseline) for row in good], BASELINE_NAMES[baseline])
+def _equal(method: str, good: Sequence[Row], own: Family) -> Iterator[str]:
+    for each in own.baselines:
+        if each.id != method:
+            yield words.tally([_word(row.run, each.id) for row in good], each.name, own.equal)
 
 
 def _curves(good: Sequence[Row], dial: str | None, waning: words.Waning) -> Iterator[str]:

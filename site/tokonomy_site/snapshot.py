@@ -21,7 +21,7 @@ PUBLIC = ("result", "calibration")  # roles of runs that are listed on their met
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How a run compares with a baseline at equal tokens.
+    """How a run compares with a baseline that spends as much.
 
     Attributes:
         word: ``beats``, ``no difference``, ``loses`` or ``not comparable``.
@@ -151,6 +151,7 @@ class Snapshot:
         methods: Cards by id.
         tasks: Cards by id.
         models: Cards by id.
+        trained: By id, what a model's recipe measured of its weights.
         sources: Source hash of each installed method.
         files: Source file of each installed method, as a module's path.
         signs: Symbol and colour of each method that has a page.
@@ -163,6 +164,7 @@ class Snapshot:
     methods: Mapping[str, MethodCard]
     tasks: Mapping[str, TaskCard]
     models: Mapping[str, ModelCard]
+    trained: Mapping[str, Mapping[str, float]]
     sources: Mapping[str, str]
     files: Mapping[str, str]
     signs: Mapping[str, Sign]
@@ -213,6 +215,10 @@ class Snapshot:
     def task_title(self, ref: str) -> str:
         """A task's name; what was given on the command line where it has no card."""
         return self.tasks[ref].title if ref in self.tasks else ref
+
+    def model_title(self, ref: str) -> str:
+        """A model's name; of one without a card what `model_name` says."""
+        return self.models[ref].title if ref in self.models else model_name(ref)
 
     def stale(self, run: Run) -> bool:
         """Whether the method's code has changed since; False where it is not installed."""
@@ -269,6 +275,21 @@ def method_path(method: str) -> str:
 def task_path(ref: str) -> str:
     """File of a task's page."""
     return f"task/{slug(ref)}.html"
+
+
+def model_path(ref: str) -> str:
+    """File of a model's page."""
+    return f"model/{slug(ref)}.html"
+
+
+def model_name(ref: str) -> str:
+    """A model's reference; of a folder on somebody's disk the last part only.
+
+    >>> model_name("hf:/data/mine/tiny"), model_name("hf:owner/tiny")
+    ('tiny', 'hf:owner/tiny')
+    """
+    local = ref.startswith(("hf:/", "hf:.", "hf:~"))
+    return ref.rstrip("/").rpartition("/")[2] if local else ref
 
 
 def run_path(run: str) -> str:

@@ -51,6 +51,11 @@ DERIVED = {
     "not-recorded": "The record is older than this figure.",
     "no-outputs": "The record holds no outputs to compare.",
     "scores-not-binary": "Scores are graded, not right or wrong.",
+    "requests-in-batches": "Requests are timed several at a time, so prompts of one length cannot "
+    "be told apart.",
+    "lengths-not-told": "Which prompts were timed cannot be told.",
+    "not-faster-on-long": "On the longest prompts that were timed it is not surely faster.",
+    "no-tokens-made": "Answers are not made of tokens here.",
     "tokens-given": "The tokens were given to be scored: none was made.",
     "one-token": "No answer went beyond its first token.",
     "lengths-differ": "Answers differ in length, and a call of several takes as long as its "
@@ -256,22 +261,23 @@ def spread(figure: str, values: Sequence[Metric], form: Form) -> str:
     return figure.format(" to ".join(ends))
 
 
-def tally(verdicts: Sequence[str], baseline: str) -> str:
-    """At how many settings a method beats a baseline at equal tokens.
+def tally(verdicts: Sequence[str], baseline: str, equal: str) -> str:
+    """At how many settings a method beats a baseline that spends as much.
 
     Args:
         verdicts: One word per setting, as in ``Verdict.word``.
         baseline: The baseline's name in a sentence.
+        equal: What both spend.
     """
     known = [v for v in verdicts if v != "not comparable"]
     apart = len(verdicts) - len(known)
-    rest = f" {plural(apart, 'more setting has', 'more settings have')} no equal-token counterpart."
+    rest = f" {plural(apart, 'more setting has', 'more settings have')} no counterpart."
     if not known:
-        return f"At equal tokens with {baseline}: no setting can be compared."
+        return f"At equal {equal} with {baseline}: no setting can be compared."
     beats, loses = known.count("beats"), known.count("loses")
     even = len(known) - beats - loses
     return (
-        f"At equal tokens it beats {baseline} at {beats} of {plural(len(known), 'setting')}, "
+        f"At equal {equal} it beats {baseline} at {beats} of {plural(len(known), 'setting')}, "
         f"loses at {loses}, and no difference could be detected at {even}."
         + (rest if apart else "")
     )

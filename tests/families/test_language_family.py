@@ -27,11 +27,13 @@ from tokonomy.families.language.adapter import Row, cut, rows
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.batching import batch as batched
 from tokonomy.families.language.family import Decoding
-from tokonomy.families.language.model import LanguageModel
+from tokonomy.families.language.model import LanguageModel, judged
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.run.bench import Bench
 from tokonomy.run.guards import Surroundings
-from tokonomy.run.passes import judge
+from tokonomy.run.passes import count_decoding, judge
+from tokonomy.store.fields import Missing
+from tokonomy.store.observed import Decoding as Counted
 from tokonomy.store.observed import Quality
 
 DECODING = Decoding()
@@ -270,6 +272,37 @@ def test_reading_is_undone_even_after_an_error(model: LanguageModel) -> None:
     assert len(passes()) == 2  # of the call inside; the one after it was not seen
 
 
+def test_what_is_heard_is_what_scores_follow_from(model: LanguageModel) -> None:
+    (made,) = (batched(model, [row]) for row in SCORED[:1])
+    before = DECODING.fingerprint(model)
+    with DECODING.heard(model, made) as heard:
+        output = model(made)
+        logits = heard(output)
+        assert heard(output) is None  # nothing was said since
+        model(made)
+        assert heard(output + 1) is None  # a method that tells other scores
+    assert logits is not None
+    whole = torch.cat([made.prompt, made.given[:, :-1]], 1)
+    plain = model.module(input_ids=whole).logits[:, made.prompt.shape[1] - 1 :]
+    assert torch.allclose(logits, plain, atol=1e-5)
+    assert DECODING.fingerprint(model) == before
+    asked = batched(model, ask(3, 5))
+    with DECODING.heard(model, asked) as heard:
+        assert heard(model(asked)) is None  # nothing is given
+
+
+def test_a_prompt_that_is_read_in_pieces_is_heard_alike(model: LanguageModel) -> None:
+    made = batched(model, SCORED[:1])
+    with DECODING.heard(model, made) as heard:
+        reader = model.read(made)
+        reader.next(made.prompt[:, :4])
+        last = reader.next(made.prompt[:, 4:])[:, -1:]
+        logits = torch.cat([last, reader.next(made.given[:, :-1])], 1)
+        found = heard(judged(logits, made.given))
+    assert found is not None
+    assert torch.equal(found, logits)
+
+
 def test_layers_are_the_weights_of_each_block(model: LanguageModel) -> None:
     layers = DECODING.layers(model)
     assert [tuple(each.query.shape) for each in layers] == [(32, 32)] * 2
@@ -324,20 +357,83 @@ def test_two_arms_are_evaluated_side_by_side(model: LanguageModel, name: str) ->
     assert not any(request.resps or request.filtered_resps for request in unanswered)
 
 
-def test_the_part_of_its_task_reaches_the_record_of_each_sample(
-    model: LanguageModel, tmp_path: Path
-) -> None:
-    job = make_job(DECODING.describe_task("recall"), MODEL, "reference", {})
-    other = LanguageModel(module=make_module(), tokenizer=make_tokenizer())
-    bench = Bench(
-        job=job,
+def bench_of(task: str, model: LanguageModel, folder: Path) -> Bench:
+    """Any method on a task."""
+    return Bench(
+        job=make_job(DECODING.describe_task(task), MODEL, "reference", {}),
         family=DECODING,
-        data=DECODING.open("recall"),
+        data=DECODING.open(task),
         model=model,
-        around=Surroundings(tmp_path),
+        around=Surroundings(folder),
         telemetry=open_telemetry("cpu"),
         load_s=0.0,
     )
+
+
+def test_divergence_is_that_of_what_both_think_of_given_tokens(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    other = LanguageModel(module=make_module(seed=1), tokenizer=make_tokenizer())
+    bench = bench_of("docs-likelihood", model, tmp_path)
+    batches = list(DECODING.batches(model, bench.data, 1, indices=range(3)))
+    found, _ = count_decoding(bench, model, other, batches)
+    assert isinstance(found, Counted)
+    expected = []
+    for batch in batches:
+        whole = torch.cat([batch.prompt, batch.given[:, :-1]], 1)
+        p, q = (
+            each.module(input_ids=whole).logits[0, batch.prompt.shape[1] - 1 :].softmax(-1)
+            for each in (other, model)
+        )
+        expected.append(float((p * (p / q).log()).sum(-1).mean()))
+    assert min(expected) > 0
+    assert found.kl_nats == pytest.approx(expected, rel=1e-3)
+    same, _ = count_decoding(bench, model, model, batches)
+    assert isinstance(same, Counted)
+    assert same.kl_nats == [0.0] * 3
+
+
+def test_divergence_has_its_reason_where_there_is_none(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    bench = bench_of("recall", model, tmp_path)
+    batches = list(DECODING.batches(model, bench.data, 1, indices=range(2)))
+    found, _ = count_decoding(bench, model, model, batches)
+    assert isinstance(found, Counted)
+    assert found.kl_nats == Missing(reason="tokens-made")
+    bench = bench_of("docs-likelihood", model, tmp_path)
+    batches = list(DECODING.batches(model, bench.data, 1, indices=range(2)))
+    found, _ = count_decoding(bench, lambda batch: model(batch) - 0.5, model, batches)
+    assert isinstance(found, Counted)
+    assert found.kl_nats == Missing(reason="logits-not-seen")
+
+
+def test_answers_are_compared_up_to_where_they_part(model: LanguageModel, tmp_path: Path) -> None:
+    bench = bench_of("recall", model, tmp_path)
+
+    def other_third(batch: Batch) -> Tensor:
+        found = model(batch).clone()
+        found[:, 2] = torch.where(found[:, 2] == 5, 6, 5)
+        return found
+
+    quality, _ = judge(bench, other_third, model, {})
+    assert isinstance(quality, Quality)
+    assert quality.shared == [2] * len(bench.data)
+    quality, _ = judge(bench, model, model, {})
+    assert isinstance(quality, Quality)
+    whole = DECODING.evaluate(model, model, bench.data).raw
+    assert quality.shared == [int((whole[row] >= 0).sum()) for row in sorted(whole)]
+    bench = bench_of("docs-likelihood", model, tmp_path)
+    quality, _ = judge(bench, model, model, {})
+    assert isinstance(quality, Quality)
+    assert quality.shared == []
+
+
+def test_the_part_of_its_task_reaches_the_record_of_each_sample(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    other = LanguageModel(module=make_module(), tokenizer=make_tokenizer())
+    bench = bench_of("recall", model, tmp_path)
     quality, flags = judge(bench, model, other, {})
     assert isinstance(quality, Quality)
     assert quality.groups == bench.data.groups
@@ -347,7 +443,7 @@ def test_the_part_of_its_task_reaches_the_record_of_each_sample(
     assert Quality.model_validate_json(quality.model_dump_json()) == quality
     fields = quality.model_dump()
     assert Quality.model_validate({**fields, "groups": []}).groups == []
-    with pytest.raises(ValidationError, match="one name per sample, or none at all"):
+    with pytest.raises(ValidationError, match="one entry per sample, or none at all"):
         Quality.model_validate({**fields, "groups": quality.groups[1:]})
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import statistics
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from records import (
     make_record,
 )
 from sitepages import Reader, links, reached
+from tokonomy.catalog.registry import catalogue
 from tokonomy.store.database import open_store
 from tokonomy.store.derive import derive
 from tokonomy.store.metrics import METRICS, Metric
@@ -32,11 +35,12 @@ from tokonomy_site import words
 from tokonomy_site.build import build
 from tokonomy_site.charts import Point, chart
 from tokonomy_site.figures import percent, ratio, significant
+from tokonomy_site.reading import trained
 from tokonomy_site.sections import decoding, heat
 
 KIB = 1024
-KINDS = ("index", "decoding", "kv", "method", "task", "drafted-run", "cached-run", "failed-run",
-         "methodology")  # fmt: skip
+KINDS = ("index", "decoding", "kv", "method", "task", "model", "drafted-run", "cached-run",
+         "failed-run", "methodology")  # fmt: skip
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TOKENWISE = ("TTFT", "TPOT", "Acceptance length", "Memory of the cache", "Tokens per second")
 Visit = Callable[..., Any]
@@ -67,6 +71,7 @@ def page_of(kind: str, site: Path) -> Path:
         "kv": "leaderboard/kv.html",
         "method": "method/made-drop.html",
         "task": "task/recall.html",
+        "model": "model/docs-lm.html",
     }
     return site / paths.get(kind, f"{kind}.html")
 
@@ -130,6 +135,64 @@ def test_a_draft_s_row_holds_its_figures(tongues: Path) -> None:
     speed = figures["speed_up"]
     assert speed.value is not None
     assert row[heads.index("Speed-up")].startswith(ratio(speed.value))
+
+
+def test_a_model_s_page_has_what_its_recipe_measured(tongues: Path) -> None:
+    said = text_of(page_of("model", tongues))
+    folder = catalogue("model").build("docs-lm", {}).folder
+    found = json.loads((folder / "figures.json").read_text())
+    assert "bits per byte of held-out reference text" in found
+    for name, value in found.items():
+        assert f"<dt>{name}</dt><dd>{significant(value)}</dd>" in said
+    record, figures = made("reference")
+    assert figures["reference_accuracy"].value is not None
+    assert percent(figures["reference_accuracy"].value) in said
+    assert record.cell.model.weights_hash in said
+    plain = text_of(tongues / "model" / "digits-vit.html")
+    assert "What its weights are good for" not in plain
+    assert "No run yet." in plain
+
+
+def test_every_run_s_model_has_a_page_that_names_no_folder(tmp_path: Path) -> None:
+    model = {"id": "tiny", "ref": "hf:/data/mine/tiny", "embedded": False, "weights_hash": "1" * 64}
+    record = make_record(cell={"model": model})
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all([record])
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist")
+    (page,) = (tmp_path / "dist" / "model").glob("hf-data-*.html")
+    assert "/data/mine" not in page.read_text()
+    assert "<h1>tiny</h1>" in page.read_text()
+    assert f"model/{page.name}" in (tmp_path / "dist" / "index.html").read_text()
+    assert f"model/{page.name}" in next((tmp_path / "dist" / "run").glob("*.html")).read_text()
+
+
+def test_figures_that_cannot_be_read_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    registry = catalogue("model")
+    for content in ("", "[1]", '{"loss": NaN}', '{"loss": "high"}', '{"loss": [1]}'):
+        (tmp_path / "figures.json").write_text(content)
+        monkeypatch.setattr(registry, "build", lambda *_: SimpleNamespace(folder=tmp_path))
+        assert trained("docs-lm", registry) == {}
+    (tmp_path / "figures.json").write_text('{"loss": 1.5}')
+    assert trained("docs-lm", registry) == {"loss": 1.5}
+
+
+def test_caches_are_held_against_random_rows(tmp_path: Path) -> None:
+    records = [
+        make_language_record(method=name, family="kv", kept=0.25, accuracy=accuracy)
+        for name, accuracy in (("snapkv", 0.8), ("random-cache", 0.1))
+    ]
+    board = one_page(tmp_path, "leaderboard/kv.html", *records)
+    assert "At equal cache" in board
+    assert '<span class="good">beats</span>' in board
+    assert "At equal cache it beats random rows at 1 of 1 setting" in text_of(
+        tmp_path / "dist" / "method" / "snapkv.html"
+    )
+    (run,) = (page for page in (tmp_path / "dist" / "run").glob("*.html")
+              if "method/snapkv.html" in page.read_text())  # fmt: skip
+    assert "At equal cache it beats random rows, namely its setting with" in text_of(run)
+    assert "vs random rows" in text_of(tmp_path / "dist" / "task" / "recall.html")
 
 
 def test_a_claim_stands_with_its_evidence_and_one_that_fails_is_marked(tongues: Path) -> None:

@@ -64,11 +64,11 @@ def test_arithmetic_that_grew_with_the_time_is_the_reason() -> None:
 
 def test_verdicts_are_counted_over_what_can_be_compared() -> None:
     found = ["beats", "beats", "loses", "no difference", "not comparable"]
-    said = words.tally(found, "random drop")
+    said = words.tally(found, "random drop", "tokens")
     assert "beats random drop at 2 of 4 settings" in said
     assert "loses at 1" in said
-    assert "1 more setting has no equal-token counterpart" in said
-    assert "no setting can be compared" in words.tally(["not comparable"], "random drop")
+    assert "1 more setting has no counterpart" in said
+    assert "no setting can be compared" in words.tally(["not comparable"], "random drop", "tokens")
 
 
 def test_a_rise_beyond_both_intervals_is_named() -> None:

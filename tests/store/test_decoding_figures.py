@@ -16,6 +16,7 @@ from tokonomy.store.answers import accepted, histogram, whole_prompts
 from tokonomy.store.decoding import CACHE, FIRST, LENGTHS, PASSES, RATES, REST, ratio_of_totals
 from tokonomy.store.derive import by_group, derive
 from tokonomy.store.fields import Missing
+from tokonomy.store.lengths import by_length
 from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import Decoded, Decoding, Quality, Timing
 from tokonomy.store.record import Record, parse
@@ -322,6 +323,73 @@ def test_unseen_passes_leave_the_first_token() -> None:
     assert found["ttft_ratio"].value is not None
     for name in (*REST, *RATES, *LENGTHS, *PASSES, *CACHE):
         assert (found[name].value, found[name].reason) == (None, "unseen-passes"), name
+
+
+def test_divergence_is_the_mean_of_its_samples() -> None:
+    counted = {**COUNTED, "kl_nats": [0.1, 0.2, 0.6]}
+    found = figures(by_hand(decoding=counted, first_token=ONE_PASS))["kl_nats"]
+    assert (found.value, found.n) == (pytest.approx(0.3), 3)
+    assert found.low == 0  # never below
+    assert figures(by_hand())["kl_nats"].reason == "tokens-made"
+
+
+def test_tokens_before_divergence_are_the_mean_of_all_samples() -> None:
+    record = make_language_record()
+    assert isinstance(record.quality, Quality)
+    assert figures(record)["shared_tokens"].reason == "no-tokens-made"
+    shared = [2, 48] * (len(record.quality.scores["method"]) // 2)
+    quality = record.quality.model_copy(update={"shared": shared})
+    found = figures(record.model_copy(update={"quality": quality}))["shared_tokens"]
+    assert (found.value, found.n) == (25, len(shared))
+
+
+def longer(*ratios: float, blocks: int = 20) -> Record:
+    """Prompts of 20, 40, 80, … tokens, each timed so much slower than the reference."""
+    prompts = [20 * 2**at for at in range(len(ratios))]
+    counted = {arm: [plain(prompt, 4) for prompt in prompts] for arm in ("method", "reference")}
+    rng = random.Random(0)
+    pairs = [
+        (at, int(1e6 * ratio) + rng.randrange(1000), 1_000_000 + rng.randrange(1000))
+        for at, ratio in enumerate(ratios)
+        for _ in range(2 * blocks)
+    ]
+    return by_hand(decoding=counted, timing=timing(pairs))
+
+
+def test_prompts_are_told_apart_by_their_length() -> None:
+    found = by_length(longer(1.2, 0.9, 0.5))
+    assert isinstance(found, tuple)
+    assert [(each.shortest, each.longest, each.prompts) for each in found] == [
+        (20, 20, 1), (40, 40, 1), (80, 80, 1)
+    ]  # fmt: skip
+    assert [each.ratio.value for each in found] == pytest.approx([1.2, 0.9, 0.5], rel=1e-3)
+    assert [each.cached for each in found] == [each.beside for each in found]
+    assert [each.beside for each in found] == [8 * (prompt + 2) for prompt in (20, 40, 80)]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "tokens"),
+    [
+        ((1.2, 0.9, 0.5), 40),
+        ((0.9, 0.8, 0.5), 20),
+        ((0.9, 1.2, 0.5), 80),  # faster again on short ones is no break-even
+        ((0.5, 0.9, 1.2), None),
+    ],
+)
+def test_break_even_is_where_it_stays_faster(ratios: Any, tokens: int | None) -> None:
+    found = figures(longer(*ratios))["faster_from_tokens"]
+    assert found.value == tokens
+    assert (found.n, found.reason) == ((3, None) if tokens else (None, "not-faster-on-long"))
+
+
+def test_break_even_needs_an_interval_and_requests_one_at_a_time() -> None:
+    few = figures(longer(0.5, 0.5, blocks=2))["faster_from_tokens"]
+    assert few.reason == "not-faster-on-long"
+    record = longer(0.5, 0.5)
+    batched = record.model_copy(update={"cell": record.cell.model_copy(update={"batch_size": 2})})
+    assert figures(batched)["faster_from_tokens"].reason == "requests-in-batches"
+    unknown = by_hand(decoding=COUNTED, timing=timing([(7, 1, 1)]))
+    assert figures(unknown)["faster_from_tokens"].reason == "lengths-not-told"
 
 
 SHORT = {"method": [plain(10, 1)], "reference": [plain(10, 1)]}

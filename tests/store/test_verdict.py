@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from records import make_record
+from records import make_language_record, make_record
 from tokonomy.store.observed import Quality
 from tokonomy.store.record import Record
 from tokonomy.store.verdict import Verdict, arm, verdicts
@@ -49,7 +49,7 @@ def test_outcomes(method: int, upper: int, lower: int, outcome: str) -> None:
     assert found.outcome == outcome
     assert found.upper.run_id == records[1].run_id
     assert found.lower.run_id == records[2].run_id
-    assert found.lower.tokens_kept < found.tokens_kept < found.upper.tokens_kept
+    assert found.lower.share < found.share < found.upper.share
     expected = stats.binomtest(max(method - upper, 0), max(abs(method - upper), 1)).pvalue
     assert found.upper.p == found.upper.p_alone  # one setting
     assert found.upper.p == pytest.approx(expected if method != upper else 1.0)
@@ -59,20 +59,38 @@ def test_outcomes(method: int, upper: int, lower: int, outcome: str) -> None:
     assert found.match is (found.lower if outcome == "loses" else found.upper)
 
 
+def test_caches_are_held_against_random_rows_to_the_per_cent() -> None:
+    method, random, smaller = (
+        make_language_record(method=name, family="kv", kept=kept, accuracy=accuracy)
+        for name, kept, accuracy in (
+            ("snapkv", 0.25, 0.8), ("random-cache", 0.25, 0.1), ("random-cache", 0.1, 0.05)
+        )
+    )  # fmt: skip
+    found = verdicts(map(arm, [method, random, smaller]))[method.run_id]
+    assert set(found) == {"random-cache"}
+    judged = found["random-cache"]
+    assert judged.outcome == "beats"
+    assert judged.upper is not None
+    assert judged.upper.run_id == random.run_id
+    assert judged.share == judged.upper.share == 0.27  # the answer's tokens are cached as well
+    decoding = make_language_record(method="prompt-lookup")
+    assert verdicts([arm(decoding)]) == {decoding.run_id: {}}
+
+
 def test_equal_tokens_serve_both_sides() -> None:
     method, equal = run("tome", 0.5, 150), run("random-drop", 0.5, 120)
     found = judged(method, equal)
     assert found.outcome == "beats"
     assert found.upper == found.lower
-    assert found.upper.tokens_kept == pytest.approx(found.tokens_kept)
+    assert found.upper.share == pytest.approx(found.share)
 
 
 @pytest.mark.parametrize(
     ("other", "outcome", "reason"),
     [
         ([], "not comparable", "no-baseline-run"),
-        ([("random-drop", 0.4, 150)], "not comparable", "no-baseline-with-as-many-tokens"),
-        ([("random-drop", 0.6, 150)], "not comparable", "no-baseline-with-as-few-tokens"),
+        ([("random-drop", 0.4, 150)], "not comparable", "no-baseline-as-large"),
+        ([("random-drop", 0.6, 150)], "not comparable", "no-baseline-as-small"),
         ([("random-drop", 0.4, 180)], "loses", None),
         ([("random-drop", 0.6, 120)], "beats", None),
         ([("downsample", 0.5, 150)], "not comparable", "no-baseline-run"),

@@ -21,9 +21,14 @@ from tokonomy.store.rows import COLUMNS, Run
 
 _COLUMNS = (
     "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
-    ">tokens", ">latency ms", ">speed-up", ">interval ", "status",
+    ">agreement", ">tokens", ">a pass", ">cache", ">latency ms", ">speed-up", ">interval ",
+    "status",
 )  # fmt: skip
-_OPTIONAL = ("interval", "retained", "interval ", "latency ms", "tokens", "scenario")
+_OPTIONAL = (
+    "interval", "retained", "interval ", "latency ms", "agreement", "tokens", "scenario", "cache",
+    "a pass",
+)  # fmt: skip
+_OF_TOKENS = (">agreement", ">a pass", ">cache")  # of language models only
 _WARNING = ("ratio_autocorrelation", "latency_separation")  # figures whose text is a warning
 _WHATEVER = {"role", "suite", "run_id", "cell_key"}  # filters that ask for more than results
 
@@ -84,7 +89,8 @@ def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
     return (
         run.run_id[:8], run.method, setting(params), run.task, scenario,
         _number(of("accuracy"), 1, 100), _interval(of("accuracy"), 1, 100),
-        _number(of("retained"), 3), _number(of("tokens_kept"), 3),
+        _number(of("retained"), 3), _number(of("agreement"), 3), _number(of("tokens_kept"), 3),
+        _number(of("acceptance_length"), 2), _number(of("kv_physical_ratio"), 3),
         _number(of("latency_p50_ms"), 2), _number(of("speed_up"), 2), _interval(of("speed_up"), 2),
         _standing(run),
     )  # fmt: skip
@@ -96,18 +102,27 @@ def summary(runs: list[Run]) -> None:
     What the reasons and flags in it mean follows on stderr.
     """
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
-                                          -_tokens(run), setting(run.params)))  # fmt: skip
+                                          -_spent(run), setting(run.params)))  # fmt: skip
     names = varying(order)
-    table = (_row(run, names[run.method]) for run in order)
-    print_table(_COLUMNS, table, elastic=("setting", "status"), optional=_OPTIONAL)
+    rows = [_row(run, names[run.method]) for run in order]
+    left_out = _OF_TOKENS if all(run.family == "vision" for run in runs) else ()
+    shown = [at for at, name in enumerate(_COLUMNS) if name not in left_out]
+    print_table(
+        [_COLUMNS[at] for at in shown],
+        ([row[at] for at in shown] for row in rows),
+        elastic=("setting", "status"),
+        optional=_OPTIONAL,
+    )
     codes = Counter(code for run in runs for code in (run.reason, *run.flags) if code)
     for code, many in sorted(codes.items()):
         click.echo(f"{plain(code)} ({many}): {REASONS.get(code, 'not known here')}", err=True)
 
 
-def _tokens(run: Run) -> float:
-    kept = run.metrics.get("tokens_kept")
-    return kept.value if kept is not None and kept.value is not None else 0.0
+def _spent(run: Run) -> float:
+    """What is left of what a run's family saves."""
+    name = {"decoding": "target_calls", "kv": "kv_logical_ratio"}.get(run.family, "tokens_kept")
+    spent = run.metrics.get(name)
+    return spent.value if spent is not None and spent.value is not None else 0.0
 
 
 def facts(run: Run) -> dict[str, Any]:

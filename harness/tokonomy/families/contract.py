@@ -132,6 +132,16 @@ class Family(Protocol):
         Empty where a call is one pass over the whole input.
         """
 
+    def heard(
+        self, model: Any, batch: Any
+    ) -> AbstractContextManager[Callable[[Tensor], Tensor | None]]:
+        """Listen while a model scores what a batch gives; undone on exit.
+
+        From the output of a call to the model's logits before each of the rows' given tokens,
+        [B, F, V]; None where the batch gives none, or where the output does not follow from what
+        was heard.
+        """
+
     def layers(self, model: Any) -> list[LayerWeights]:
         """Weights of each block, first to last."""
 

@@ -95,6 +95,9 @@ _MISSING = {
     "peak-unreadable": "The kernel did not give the high-water mark of memory.",
     "uncounted-method": "The method does not use the model's own weights: tokens are not seen.",
     "one-pass": "A call reads its whole input in one pass, so there are no tokens to wait for.",
+    "tokens-made": "Tokens were made, not given to be scored, so there is nothing to compare "
+    "token by token.",
+    "logits-not-seen": "Scores do not follow from what the model's own head said.",
     "unseen-passes": "The method does not call the model's own blocks, so passes are not seen.",
     "uncounted-model": "The model's own weights saw no rows, so tokens could not be counted.",
 }

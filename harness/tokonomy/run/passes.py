@@ -42,6 +42,7 @@ from tokonomy.store.cell import Cell
 from tokonomy.store.fields import Arm, Missing, Mode
 from tokonomy.store.observed import (
     ONE_PASS,
+    TOKENS_MADE,
     UNSCORED,
     Decoded,
     Decoding,
@@ -270,25 +271,40 @@ def count_decoding(
     family, answers = bench.family, Answers()
     alone = bench.job.cell.batch_size == 1
     singles = timed if alone else _singles(bench, bench.job.cell.measuring.batches)
-    counted: dict[Arm, list[Decoded]] = {"method": [], "reference": []}
-    arms: list[tuple[Arm, Predict, Any]] = [
-        ("method", method, bench.model),
-        ("reference", reference, reference),
-    ]
-    for arm, predict, model in arms:
-        with family.reading(model) as passes:
-            for batch in singles:
-                output = family.validate(predict(batch), batch, model)
-                if arm == "method":
-                    _note(answers, batch, output.clone())
-                counted[arm].append(_decoded(output, passes()))
+    ours, theirs, apart = list[Decoded](), list[Decoded](), list[float | None]()
+    for batch in singles:
+        output, passes, said = _watched(family, bench.model, method, batch)
+        _note(answers, batch, output.clone())
+        ours.append(_decoded(output, passes))
+        output, passes, wanted = _watched(family, reference, reference, batch)
+        theirs.append(_decoded(output, passes))
+        apart.append(None if said is None or wanted is None else _kl(wanted, said))
     bench.around.check()
-    if not any(each.read for each in counted["reference"]):
+    if not any(each.read for each in theirs):
         return ONE_PASS, Answers()
-    if not all(each.read for each in counted["method"]):
+    if not all(each.read for each in ours):
         detail = "the method does not call the model's own blocks"
         return Missing(reason="unseen-passes", detail=detail), answers
-    return Decoding(**counted), answers
+    made = any(family.first(batch) is not None for batch in singles)
+    nats = [each for each in apart if each is not None]
+    unheard = TOKENS_MADE if made else Missing(reason="logits-not-seen")
+    kl = nats if len(nats) == len(apart) else unheard
+    return Decoding(method=ours, reference=theirs, kl_nats=kl), answers
+
+
+def _watched(
+    family: Family, model: Any, predict: Predict, batch: Any
+) -> tuple[Tensor, list[Reading], Tensor | None]:
+    """What is answered, in which passes, and what the model thought before each given token."""
+    with family.reading(model) as passes, family.heard(model, batch) as heard:
+        output = family.validate(predict(batch), batch, model)
+        return output, passes(), heard(output)
+
+
+def _kl(wanted: Tensor, said: Tensor) -> float:
+    """Mean divergence of the laws of two sets of logits [..., V], in nats."""
+    p, q = (each.double().log_softmax(-1) for each in (wanted, said))
+    return max(0.0, float((p.exp() * (p - q)).sum(-1).mean()))
 
 
 def _decoded(output: Tensor, passes: list[Reading]) -> Decoded:
@@ -365,8 +381,18 @@ def judge(
         outputs_hash={arm: outputs.logits_hash for arm, outputs in arms.items()},
         unreadable=arms["method"].unreadable,
         groups=arms["method"].groups,
+        shared=_shared(said, arms["reference"].raw, len(data)),
     )
     return quality, flags
+
+
+def _shared(ours: Answers, theirs: Answers, samples: int) -> list[int]:
+    """Tokens that answers begin with alike; nothing where rows are no answers made of tokens."""
+    rows = [(ours[row], theirs[row]) for row in sorted(ours)]
+    if len(rows) != samples or any(left.is_floating_point() for left, _ in rows):
+        return []
+    alike = [(left == right) & (left >= 0) for left, right in rows]
+    return [int(each.int().cumprod(0).sum()) for each in alike]
 
 
 def _plain(bench: Bench, reference: Any, threads: int) -> dict[str, Outputs]:

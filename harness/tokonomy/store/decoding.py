@@ -21,6 +21,7 @@ from tokonomy.stats.latency import percentile, ratio
 from tokonomy.stats.means import mean, mean_ratio
 from tokonomy.store.answers import alike, most, whole_prompts
 from tokonomy.store.fields import Missing
+from tokonomy.store.lengths import Length, by_length, faster_from
 from tokonomy.store.metrics import Metric, absent, estimated, present
 from tokonomy.store.observed import Decoded, Decoding, Pair, Timing
 from tokonomy.store.record import Record
@@ -31,6 +32,9 @@ RATES = ("tokens_per_s", "reference_tokens_per_s", "speed_up_total", "speed_up_m
 LENGTHS = ("answer_tokens", "reference_answer_tokens")
 PASSES = ("target_calls", "acceptance_length", "acceptance_rate")
 CACHE = ("kv_logical_bytes", "kv_physical_bytes", "kv_logical_ratio", "kv_physical_ratio")
+
+APART = ("kl_nats",)
+LONGER = ("faster_from_tokens",)
 
 GIVEN = Missing(reason="tokens-given")
 
@@ -47,6 +51,8 @@ def decoded(record: Record) -> Iterator[Metric]:
     yield from _where(LENGTHS, _lengths, first, counted)
     yield from _where(PASSES, _passes, first, counted)
     yield from _where(CACHE, _cache, counted)
+    yield from _where(APART, _apart, counted if isinstance(counted, Missing) else counted.kl_nats)
+    yield from _where(LONGER, _longer, by_length(record))
 
 
 def _made(record: Record) -> Timing | Missing:
@@ -115,7 +121,7 @@ def _per_token(name: str, rest_ns: NDArray[np.float64], tokens: float) -> Metric
     found = mean(rest_ns)
     if found.value is None or found.value <= 0:  # noise, or a first token that costs it all
         return absent(name, "not-computable")
-    return estimated(name, _not_below_none(found), _MS / tokens)
+    return estimated(name, not_below_zero(found), _MS / tokens)
 
 
 def by_batch(pairs: Iterable[Pair]) -> dict[int, list[Pair]]:
@@ -148,7 +154,7 @@ def _rates(size: int, whole: Timing, _: Timing, counted: Decoding) -> Iterator[M
         return
     longer = tokens[0] / tokens[1]
     yield estimated("speed_up_total", ratio_of_totals(totals[1], totals[0]), longer)
-    each = _not_below_none(mean([_faster(prompt) for prompt in prompts]))
+    each = not_below_zero(mean([_faster(prompt) for prompt in prompts]))
     yield estimated("speed_up_mean", each, longer)
 
 
@@ -191,18 +197,48 @@ def _share(estimate: Estimate) -> Estimate:
 
 def _cache(counted: Decoding) -> Iterable[Metric]:
     """What the cache held when it was largest, before any pass after the prompt's."""
-    pairs = zip(counted.method, counted.reference, strict=False)
-    both = [(ours, theirs) for ours, theirs in pairs if ours.read[1:] and theirs.read[1:]]
+    both = _both(counted)
     if not both:
         return [absent(name, "no-later-pass") for name in CACHE]
     values = [sum(kind) / len(both) for kind in zip(*(most(ours) for ours, _ in both), strict=True)]
-    held, beside = zip(*(alike(*each) for each in both), strict=True)
-    sums = [[sum(kind) for kind in zip(*each, strict=True)] for each in (held, beside)]
-    shares = [ours / theirs if theirs else None for ours, theirs in zip(*sums, strict=True)]
+    shares = _shares(both)
     return [
         present(name, value, len(both))
         for name, value in zip(CACHE, [*values, *shares], strict=True)
     ]
+
+
+def _apart(nats: Sequence[float]) -> Iterator[Metric]:
+    """Mean over samples, of which none is below zero."""
+    yield estimated("kl_nats", not_below_zero(mean(nats)))
+
+
+def _longer(lengths: Sequence[Length]) -> Iterator[Metric]:
+    found, prompts = faster_from(lengths), sum(each.prompts for each in lengths)
+    if found is None:
+        yield absent("faster_from_tokens", "not-faster-on-long")
+    else:
+        yield present("faster_from_tokens", found, prompts)
+
+
+def _shares(both: Sequence[tuple[Decoded, Decoded]]) -> list[float | None]:
+    """Logical and physical bytes over the reference's; there must be a sample."""
+    held, beside = zip(*(alike(*each) for each in both), strict=True)
+    sums = [[sum(kind) for kind in zip(*each, strict=True)] for each in (held, beside)]
+    return [ours / theirs if theirs else None for ours, theirs in zip(*sums, strict=True)]
+
+
+def cached(counted: Decoding | Missing) -> float | None:
+    """Bytes in a cache over those of the reference's; None where that was not seen."""
+    whole = whole_prompts(counted)
+    both = [] if isinstance(whole, Missing) else _both(whole)
+    return _shares(both)[0] if both else None
+
+
+def _both(counted: Decoding) -> list[tuple[Decoded, Decoded]]:
+    """Samples whose cache was seen in either arm."""
+    pairs = zip(counted.method, counted.reference, strict=False)
+    return [(ours, theirs) for ours, theirs in pairs if ours.read[1:] and theirs.read[1:]]
 
 
 def ratio_of_totals(above: ArrayLike, below: ArrayLike) -> Estimate:
@@ -218,9 +254,9 @@ def ratio_of_totals(above: ArrayLike, below: ArrayLike) -> Estimate:
     rest = mean((top - value * bottom) / bottom.mean())
     ends = (None if end is None else value + end for end in (rest.low, rest.high))
     low, high = ends
-    return _not_below_none(replace(rest, value=value, low=low, high=high))
+    return not_below_zero(replace(rest, value=value, low=low, high=high))
 
 
-def _not_below_none(estimate: Estimate) -> Estimate:
+def not_below_zero(estimate: Estimate) -> Estimate:
     """An interval of what cannot be below zero."""
     return replace(estimate, low=None if estimate.low is None else max(0.0, estimate.low))

@@ -19,8 +19,9 @@ from tokonomy.stats.latency import (
     ratio,
     separation,
 )
+from tokonomy.stats.means import mean
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
-from tokonomy.store.decoding import decoded
+from tokonomy.store.decoding import decoded, not_below_zero
 from tokonomy.store.fields import Arm, Missing, Mode
 from tokonomy.store.joules import ENERGY, joules
 from tokonomy.store.metrics import METRICS, Metric, absent, estimated, figure, present
@@ -28,7 +29,7 @@ from tokonomy.store.observed import Costs, Energy, Layer, Memory, Peak, Quality,
 from tokonomy.store.record import Record
 from tokonomy.store.scripted import scripted
 
-DERIVATION = 6
+DERIVATION = 7
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (
@@ -38,6 +39,7 @@ QUALITY = (
     "accuracy_drop",
     "accuracy_drop_p",
     "agreement",
+    "shared_tokens",
     "accuracy_easy",
     "accuracy_hard",
 )
@@ -123,6 +125,10 @@ def _quality(quality: Quality) -> Iterator[Metric]:
         yield absent("accuracy_drop", "scores-not-binary")
         yield absent("accuracy_drop_p", "scores-not-binary")
     yield _agreement(quality)
+    if quality.shared:
+        yield estimated("shared_tokens", not_below_zero(mean(quality.shared)))
+    else:
+        yield absent("shared_tokens", "no-tokens-made")
     yield from _strata(scores)
 
 

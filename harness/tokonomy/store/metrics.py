@@ -106,6 +106,14 @@ METRICS: dict[str, Meaning] = {
         "samples",
         "Share of samples where the output is the reference's own, right or wrong.",
     ),
+    "shared_tokens": _row(
+        "Tokens before divergence",
+        "tokens",
+        "higher",
+        "samples",
+        "With how many tokens an answer begins as the reference's does; all that it has where the "
+        "two are the same.",
+    ),
     "accuracy_easy": _row(
         "Accuracy, easy samples",
         "1",
@@ -420,6 +428,22 @@ METRICS: dict[str, Meaning] = {
         "Memory of the cache over that of the reference; what is only hidden from attention "
         "saves none.",
     ),
+    "kl_nats": _row(
+        "Divergence",
+        "nats",
+        "lower",
+        "samples",
+        "Of what the method thinks of the next token from what the reference thinks "
+        "(Kullback-Leibler), mean over the tokens given; 0 where they think alike.",
+    ),
+    "faster_from_tokens": _row(
+        "Faster from",
+        "tokens",
+        "lower",
+        "prompts",
+        "Break-even: the shortest prompts from which on, longer ones included, the interval of the "
+        "latency ratio lies below 1; prompts are taken together between powers of two.",
+    ),
     "energy_j": _row(
         "Energy",
         "J",
@@ -477,8 +501,9 @@ METRICS: dict[str, Meaning] = {
 }
 
 WITH_INTERVAL = frozenset({
-    "accuracy", "reference_accuracy", "retained", "accuracy_drop", "agreement", "accuracy_easy",
-    "accuracy_hard", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+    "accuracy", "reference_accuracy", "retained", "accuracy_drop", "agreement",
+    "shared_tokens", "kl_nats", "accuracy_easy", "accuracy_hard",
+    "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
     "reference_latency_p50_ms", "latency_ratio", "speed_up", "device_latency_p50_ms", "ttft_ms",
     "reference_ttft_ms", "ttft_ratio", "tpot_ms", "reference_tpot_ms", "tpot_ratio",
     "speed_up_total", "speed_up_mean", "acceptance_length", "acceptance_rate", "energy_j",

@@ -248,11 +248,19 @@ class Decoded(Part):
         return self
 
 
+TOKENS_MADE = Missing(reason="tokens-made")
+
+
 class Decoding(Part):
-    """Answers made token by token, of both arms on the same samples, at batch 1 and untimed."""
+    """Answers made token by token, of both arms on the same samples, at batch 1 and untimed.
+
+    ``kl_nats`` is of each sample the divergence of what the method thinks of the next token from
+    what the reference thinks, mean over the tokens given, in nats: 0 where they think alike.
+    """
 
     method: Annotated[list[Decoded], Field(min_length=1)]
     reference: Annotated[list[Decoded], Field(min_length=1)]
+    kl_nats: Annotated[list[Amount], Field(min_length=1)] | Missing = TOKENS_MADE
 
 
 class Quality(Part):
@@ -261,6 +269,8 @@ class Quality(Part):
     Arms: ``method``, ``reference`` and, where the family has one, ``coarse`` (the reference on
     inputs made smaller to a quarter of the tokens), from which difficulty strata are made.
     ``groups`` holds the part of its task that each sample belongs to; empty where there are none.
+    ``shared`` says with how many tokens an answer begins as the reference's does, all that it has
+    where both are the same; empty where no tokens are made.
     """
 
     metric: Text
@@ -269,6 +279,7 @@ class Quality(Part):
     outputs_hash: dict[Text, Sha]
     unreadable: list[Text]
     groups: list[Text] = Field(default=[])
+    shared: list[Whole] = Field(default=[])
 
     @model_validator(mode="after")
     def _aligned(self) -> Quality:
@@ -279,8 +290,9 @@ class Quality(Part):
                 "every arm needs one output and one score per sample, and the arms "
                 "'method' and 'reference' are required"
             )
-        if self.groups and len(self.groups) not in lengths:
-            raise ValueError("groups holds one name per sample, or none at all")
+        for name in ("groups", "shared"):
+            if getattr(self, name) and len(getattr(self, name)) not in lengths:
+                raise ValueError(f"{name} holds one entry per sample, or none at all")
         return self
 
 

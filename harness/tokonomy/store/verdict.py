@@ -1,9 +1,11 @@
-"""Does a method beat a baseline at equal tokens?
+"""Does a method beat a baseline that spends as much?
 
-A method wins where it scores significantly better than the baseline's next larger setting, which
-spends at least as many tokens, and loses where it scores significantly worse than the next smaller
-one, which spends at most as many. Settings never match exactly; this way what is left between them
-works against either verdict. Anything else is no (detectable) difference.
+What is spent is the share of the reference's tokens or, where caches are made smaller, of the bytes
+that it caches, to the per cent: caches of one budget differ by a few bytes. A method wins where it
+scores significantly better than the baseline's next larger setting, which spends at least as much,
+and loses where it scores significantly worse than the next smaller one, which spends at most as
+much. Settings never match exactly; this way what is left between them works against either verdict.
+Anything else is no (detectable) difference.
 
 A baseline that can be had in several ways is as good as its best: its settings that differ in more
 than the dial of its card are variants, each with a next larger and a next smaller setting. A win is
@@ -31,20 +33,25 @@ from tokonomy.catalog.registry import catalogue
 from tokonomy.stats.estimate import Estimate
 from tokonomy.stats.paired import binary, gap, holm, mcnemar
 from tokonomy.store.cell import MethodRef
+from tokonomy.store.decoding import cached
 from tokonomy.store.derive import tokens_kept, withheld
 from tokonomy.store.observed import Quality, Work
 from tokonomy.store.record import Record
 
 Outcome = Literal["beats", "loses", "no difference", "not comparable"]
 
-BASELINES = ("random-drop", "downsample")
+BASELINES: Mapping[str, tuple[str, ...]] = {
+    "vision": ("random-drop", "downsample"),
+    "kv": ("random-cache",),
+}
+"""Methods without an idea that others of their family have to beat."""
 
 ALPHA = 0.05
 """Chance of any wrong verdict on one method against one baseline in one class."""
 
 T = TypeVar("T")
 
-_SAME = 1e-9  # shares of tokens closer than this are equal
+_SAME = 1e-9  # shares closer than this are equal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,10 +64,10 @@ class Arm:
         group: Must be equal for a comparison: family, task, split, model and precision.
         data: Must be equal too, so that sample i is the same sample: hashes of data and
             weights, number of samples, which of them were unreadable.
-        setup: Decides between baseline runs of equal tokens: class of device, which tells two
+        setup: Decides between baseline runs of equal shares: class of device, which tells two
             kinds of GPU apart where ``cuda:0`` does not, scenario, batch size, ….
         variant: Its parameters but for the dial; empty for a method without a card here.
-        tokens_kept: Share of the reference's tokens; None where it was not counted.
+        share: Of what the reference spends; None where it was not counted.
         scores: 0/1 per sample in the order of the split, shape [n]; None where not binary.
     """
 
@@ -70,7 +77,7 @@ class Arm:
     data: tuple[object, ...]
     setup: tuple[object, ...]
     variant: tuple[tuple[str, str], ...]
-    tokens_kept: float | None
+    share: float | None
     scores: NDArray[np.bool_] | None
 
 
@@ -80,7 +87,7 @@ class Match:
 
     Attributes:
         run_id: The baseline's run.
-        tokens_kept: Its share of tokens.
+        share: What it spends.
         p: ``p_alone`` corrected after Holm over ``tests``; decides.
         p_alone: Exact two-sided McNemar p, for a loss times the number of variants.
         tests: How many settings it was corrected over.
@@ -90,7 +97,7 @@ class Match:
     """
 
     run_id: str
-    tokens_kept: float
+    share: float
     p: float
     p_alone: float
     tests: int
@@ -107,17 +114,17 @@ class Verdict:
         outcome: ``no difference`` says that none was detected, not that there is none.
         baseline: Id of the baseline's method.
         reason: Code of why it is not comparable.
-        tokens_kept: Of the method.
-        upper: Against the baseline's run with the fewest tokens of those with at least as many, of
-            that variant which it is hardest to beat.
-        lower: Against the one with the most tokens of those with at most as many, of that variant
-            which it is easiest to lose to.
+        share: What the method spends.
+        upper: Against the baseline's run that spends the least of those that spend at least as
+            much, of that variant which it is hardest to beat.
+        lower: Against the one that spends the most of those that spend at most as much, of that
+            variant which it is easiest to lose to.
     """
 
     outcome: Outcome
     baseline: str
     reason: str | None = None
-    tokens_kept: float | None = None
+    share: float | None = None
     upper: Match | None = None
     lower: Match | None = None
 
@@ -152,9 +159,17 @@ def arm(record: Record) -> Arm | None:
             cell.seed,
         ),
         variant=_variant(cell.method),
-        tokens_kept=tokens_kept(record.work) if isinstance(record.work, Work) else None,
+        share=_share(record),
         scores=np.array(scores, dtype=np.bool_) if binary(scores) else None,
     )
+
+
+def _share(record: Record) -> float | None:
+    """What a run spends of what its family saves."""
+    if record.cell.family == "kv":
+        share = cached(record.decoding)
+        return None if share is None else round(share, 2)
+    return tokens_kept(record.work) if isinstance(record.work, Work) else None
 
 
 def _variant(method: MethodRef) -> tuple[tuple[str, str], ...]:
@@ -168,21 +183,19 @@ def _variant(method: MethodRef) -> tuple[tuple[str, str], ...]:
     )
 
 
-def verdicts(
-    arms: Iterable[Arm | None], baselines: Sequence[str] = BASELINES
-) -> dict[str, dict[str, Verdict]]:
-    """Verdicts by run id and baseline; a baseline's own runs have none against it.
+def verdicts(arms: Iterable[Arm | None]) -> dict[str, dict[str, Verdict]]:
+    """Verdicts by run id and baseline of its family; a baseline's own runs have none against it.
 
     Args:
         arms: ``arm`` of each result's newest record; None is left out.
-        baselines: Methods to compare with.
     """
     present = [each for each in arms if each is not None]
-    pools = {name: pool(each for each in present if each.method == name) for name in baselines}
     found: dict[str, dict[str, Verdict]] = {each.run_id: {} for each in present}
-    for name in baselines:
-        for group in _classes(each for each in present if each.method != name):
-            bare = [verdict(each, pools[name], name) for each in group]
+    for family, name in ((family, name) for family, names in BASELINES.items() for name in names):
+        mine = [each for each in present if each.group[0] == family]
+        runs = pool(each for each in mine if each.method == name)
+        for group in _classes(each for each in mine if each.method != name):
+            bare = [verdict(each, runs, name) for each in group]
             for each, judged in zip(group, corrected(bare), strict=True):
                 found[each.run_id][name] = judged
     return found
@@ -219,49 +232,48 @@ def _decided(found: Verdict) -> Verdict:
     return replace(found, outcome=outcome, reason=reason)
 
 
-Level = int  # tokens kept in steps of _SAME
+Level = int  # share in steps of _SAME
 Levels = dict[Level, dict[tuple[object, ...], Arm]]  # arms of each by setup
 Pool = dict[tuple[str, ...], dict[tuple[object, ...], dict[object, Levels]]]
 
 
 def pool(arms: Iterable[Arm]) -> Pool:
-    """A baseline's runs by group, data, variant, tokens and setup; of equals the first id stays."""
+    """A baseline's runs by group, data, variant, share and setup; of equals the first id stays."""
     found: Pool = {}
     for each in sorted(arms, key=lambda each: each.run_id):
         variants = found.setdefault(each.group, {}).setdefault(each.data, {})
-        if each.tokens_kept is not None and each.scores is not None:
+        if each.share is not None and each.scores is not None:
             levels = variants.setdefault(each.variant, {})
-            levels.setdefault(_level(each.tokens_kept), {}).setdefault(each.setup, each)
+            levels.setdefault(_level(each.share), {}).setdefault(each.setup, each)
     return found
 
 
-def _level(tokens: float) -> Level:
-    return round(tokens / _SAME)
+def _level(share: float) -> Level:
+    return round(share / _SAME)
 
 
 def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
     """A method's run against a baseline's runs, not corrected for its other settings."""
-    tokens, group = method.tokens_kept, runs.get(method.group)
+    share, group = method.share, runs.get(method.group)
     variants = (group or {}).get(method.data)
     reason = (
-        "tokens-not-counted" if tokens is None
+        "share-not-counted" if share is None
         else "scores-not-binary" if method.scores is None
         else "no-baseline-run" if group is None
         else "baseline-on-other-samples" if not variants
         else None
     )  # fmt: skip
-    if tokens is None or not variants or reason:
-        return Verdict(outcome="not comparable", baseline=baseline, reason=reason,
-                       tokens_kept=tokens)  # fmt: skip
+    if share is None or not variants or reason:
+        return Verdict(outcome="not comparable", baseline=baseline, reason=reason, share=share)
     upper, lower = _hardest(method, variants.values()), _easiest(method, variants.values())
     outcome, reason = _decide(upper, lower)
-    return Verdict(outcome=outcome, baseline=baseline, reason=reason, tokens_kept=tokens,
+    return Verdict(outcome=outcome, baseline=baseline, reason=reason, share=share,
                    upper=upper, lower=lower)  # fmt: skip
 
 
 def _hardest(method: Arm, variants: Iterable[Levels]) -> Match | None:
     """Of every variant's next larger setting that which speaks least for the method."""
-    level = _level(_known(method.tokens_kept))
+    level = _level(_known(method.share))
     above = [{at: runs for at, runs in levels.items() if at >= level} for levels in variants]
     return max((_match(method, levels[min(levels)]) for levels in above if levels),
                key=_against, default=None)  # fmt: skip
@@ -269,7 +281,7 @@ def _hardest(method: Arm, variants: Iterable[Levels]) -> Match | None:
 
 def _easiest(method: Arm, variants: Iterable[Levels]) -> Match | None:
     """Of every variant's next smaller setting that which speaks most against the method."""
-    level = _level(_known(method.tokens_kept))
+    level = _level(_known(method.share))
     below = [{at: runs for at, runs in levels.items() if at <= level} for levels in variants]
     found = [_match(method, levels[max(levels)]) for levels in below if levels]
     if not found:
@@ -286,13 +298,13 @@ def _against(match: Match) -> tuple[float, str]:
 
 
 def _match(method: Arm, equals: Mapping[tuple[object, ...], Arm]) -> Match:
-    """Against the one of several runs with equal tokens whose setup is most alike."""
+    """Against the one of several runs of equal share whose setup is most alike."""
     other = equals.get(method.setup) or min(
         equals.values(), key=lambda each: (_unlike(method, each), each.run_id)
     )
     found = mcnemar(_known(method.scores), _known(other.scores))
     return Match(
-        run_id=other.run_id, tokens_kept=_known(other.tokens_kept), p=found.p,
+        run_id=other.run_id, share=_known(other.share), p=found.p,
         p_alone=found.p, tests=1, wins=found.wins, losses=found.losses, difference=gap(found),
     )  # fmt: skip
 
@@ -304,7 +316,7 @@ def _unlike(method: Arm, other: Arm) -> int:
 def _known(value: T | None) -> T:
     """What ``verdict`` and ``pool`` have made sure of."""
     if value is None:
-        raise TypeError("expected an arm with scores and tokens")
+        raise TypeError("expected an arm with scores and a share")
     return value
 
 
@@ -316,7 +328,7 @@ def _decide(upper: Match | None, lower: Match | None) -> tuple[Outcome, str | No
     if better or worse:
         return ("beats" if better else "loses"), None
     if upper is None:
-        return "not comparable", "no-baseline-with-as-many-tokens"
+        return "not comparable", "no-baseline-as-large"
     if lower is None:
-        return "not comparable", "no-baseline-with-as-few-tokens"
+        return "not comparable", "no-baseline-as-small"
     return "no difference", None

@@ -16,7 +16,7 @@ from tokonomy_site.marks import Sign
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
 from tokonomy_site.plots import picture, points
-from tokonomy_site.snapshot import Snapshot, method_path, task_path
+from tokonomy_site.snapshot import Snapshot, method_path, model_path, task_path
 from tokonomy_site.standing import ROLE_MEANING
 from tokonomy_site.words import plural
 
@@ -49,6 +49,7 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
     """The one page."""
     found = boards(snapshot)
     refs = sorted({*_cards(snapshot), *(run.task_ref for run in snapshot.results)})
+    models = sorted({*snapshot.models, *(run.model_ref for run in snapshot.results)})
     methods = sorted(
         {run.method for run in snapshot.results} | {*snapshot.shown_methods},
         key=lambda m: (snapshot.title(m).lower(), m),
@@ -62,6 +63,7 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
             "coverage": coverage(snapshot),
             "families": [_family(name, found[name], snapshot) for name in sorted(found)],
             "tasks": [Item(title=snapshot.task_title(r), href=task_path(r)) for r in refs],
+            "models": [Item(title=snapshot.model_title(r), href=model_path(r)) for r in models],
             "methods": [
                 Item(title=snapshot.title(m), href=method_path(m), sign=snapshot.sign(m))
                 for m in methods

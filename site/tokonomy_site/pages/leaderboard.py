@@ -16,7 +16,7 @@ from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.plots import charts
 from tokonomy_site.sections import heat
 from tokonomy_site.sentences import why_not_faster
-from tokonomy_site.snapshot import Run, Snapshot, current, method_path, setting
+from tokonomy_site.snapshot import Run, Snapshot, current, method_path, model_path, setting
 
 PART = 135  # rows of one page: with two charts this stays below 250 KiB
 PART_ENERGY = 100  # the same with a third chart and its columns
@@ -145,6 +145,7 @@ def _page(
         values={
             "family": {"title": title},
             "group": board.group,
+            "model": model_path(board.group.model),
             "heading": _heading(board.group, snapshot),
             "newest": max(run.started for run in board.runs),
             "choices": [_choice(peer, board, snapshot) for peer in peers],

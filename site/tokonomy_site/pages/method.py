@@ -145,7 +145,7 @@ def _beside(method: str, mine: list[Row], every: list[Row]) -> list[Row]:
     good = [row for row in mine if row.run.status == "ok"]
     if method == "reference" or len(good) < 2 or not layout(row.run for row in good).scored:
         return []
-    beside = family(mine[0].run.family).baselines
+    beside = [each.id for each in family(mine[0].run.family).baselines]
     others = ("reference", *(name for name in beside if name != method))
     return [row for row in every if row.run.method in others] + mine
 

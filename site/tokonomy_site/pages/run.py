@@ -11,18 +11,17 @@ from tokonomy.store.fields import Arm
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy.store.observed import Quality, Timing, Work
 from tokonomy.store.record import Record
-from tokonomy.store.verdict import BASELINES
 from tokonomy_site import standing, words
 from tokonomy_site.cells import NONE, explained, mark, quoted, told
 from tokonomy_site.environment import clean
-from tokonomy_site.families import CACHE, DECODING
+from tokonomy_site.families import CACHE, DECODING, Baseline, family
 from tokonomy_site.figures import count, form_of, known, percent, significant, span
 from tokonomy_site.groups import group_of, training
 from tokonomy_site.links import slug
 from tokonomy_site.page import Page
 from tokonomy_site.sections import decoding, device, energy, heat, provenance, traces
-from tokonomy_site.sentences import BASELINE_NAMES, why_not_faster
-from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, run_path, setting
+from tokonomy_site.sentences import why_not_faster
+from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, model_path, run_path, setting
 
 SCRIPTED = REASONS["scripted-device"]
 
@@ -58,6 +57,7 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "method_title": snapshot.title(run.method),
             "method_href": _method_href(run),
             "setting": setting(run.params),
+            "model": model_path(run.model_ref),
             "sentence": group_of(run, training(snapshot.kinds.get(run.method))).sentence,
             "verdict": verdict(run, record),
             "notes": list(_notes(run, record, attempts, snapshot)),
@@ -68,7 +68,7 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "spoiled": device.spoiled(record.timing),
             "first": traces.latency(first) if first and first.pairs else None,
             "first_pairs": device.raw(first, traces.MOST_PAIRS) if first else (),
-            "decoding": decoding.section(record.decoding),
+            "decoding": decoding.section(record),
             "heat": heat.one(_groups(record, "method"), _groups(record, "reference")),
             "execution": device.execution(record, run),
             "peaks": device.peaks(record.memory),
@@ -126,9 +126,9 @@ def _verdict(run: Run, record: Record) -> str:
     sentence = sentence[0].upper() + sentence[1:]
     if run.method != "reference" and (why := why_not_faster(run)):
         sentence += f" It {why}."
-    tokenwise = accuracy.value is not None and run.family not in _SAVED
-    for baseline in BASELINES if tokenwise else ():
-        sentence += _against(run, baseline)
+    own = family(run.family)
+    for baseline in own.baselines if accuracy.value is not None else ():
+        sentence += _against(run, baseline, own.equal)
     return sentence
 
 
@@ -159,15 +159,14 @@ _SAVED = {
 }
 
 
-def _against(run: Run, baseline: str) -> str:
-    found = run.verdicts.get(baseline)
+def _against(run: Run, baseline: Baseline, equal: str) -> str:
+    found, name = run.verdicts.get(baseline.id), baseline.name
     if found is None or run.method == "reference":
         return ""
-    name = BASELINE_NAMES[baseline]
     said = {
-        "beats": f" At equal tokens it beats {name}, namely {found.why}.",
-        "loses": f" At equal tokens it loses to {name}, namely to {found.why}.",
-        "no difference": f" At equal tokens no difference from {name} was detected: {found.why}.",
+        "beats": f" At equal {equal} it beats {name}, namely {found.why}.",
+        "loses": f" At equal {equal} it loses to {name}, namely to {found.why}.",
+        "no difference": f" At equal {equal} no difference from {name} was detected: {found.why}.",
     }
     return said.get(found.word, f" Not comparable with {name}: {found.why}.")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tokonomy.catalog.cards import TaskCard
-from tokonomy.store.verdict import BASELINES
-from tokonomy_site import samples, words
+from tokonomy_site import families, samples, words
 from tokonomy_site.cells import CAPPED, SIGNS, cached_cell, figure_cell, held_cell, lossless_cell
 from tokonomy_site.families import CACHE, DECODING
 from tokonomy_site.figures import known, percent, span
@@ -88,8 +87,6 @@ COLUMNS = {
         Column(name="Accuracy", unit="%, fewest tokens", first="d"),
         Column(name="Tokens", unit="% kept, fewest"),
         Column(name="Speed-up", unit="times at fewest", first="d"),
-        Column(name="vs random", unit="beats / even / loses", words=True),
-        Column(name="vs down-sampling", unit="beats / even / loses", words=True),
     ),
     DECODING: (
         Column(name="Lossless", unit="claimed, fewest seen", words=True),
@@ -119,12 +116,17 @@ def _tables(mine: Sequence[Board], snapshot: Snapshot) -> list[Table]:
         found.append(
             Table(
                 caption=caption,
-                columns=(*_HEADS, *COLUMNS.get(name, COLUMNS[""])),
+                columns=(*_HEADS, *COLUMNS.get(name, COLUMNS[""]), *_against(name)),
                 lines=tuple(line for board in boards_ for line in _lines(board, snapshot)),
                 live=not found,
             )
         )
     return found
+
+
+def _against(name: str) -> Iterator[Column]:
+    for each in families.family(name).baselines:
+        yield Column(name=f"vs {each.name}", unit="beats / even / loses", words=True)
 
 
 def _lines(board: Board, snapshot: Snapshot) -> Iterator[Line]:
@@ -161,11 +163,10 @@ def _figures(method: str, runs: Sequence[Run], family: str, snapshot: Snapshot) 
     if family == CACHE:
         yield cached_cell(last)
         yield held_cell(last, snapshot.effect(last))
-        yield figure_cell(last, "speed_up")
-        return
-    yield figure_cell(last, "tokens_kept", spans=False)
+    else:
+        yield figure_cell(last, "tokens_kept", spans=False)
     yield figure_cell(last, "speed_up")
-    yield from (_tally(runs, method, baseline) for baseline in BASELINES)
+    yield from (_tally(runs, method, each.id) for each in families.family(family).baselines)
 
 
 def _tally(good: Sequence[Run], method: str, baseline: str) -> Cell:

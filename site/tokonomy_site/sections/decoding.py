@@ -8,9 +8,11 @@ from statistics import fmean
 
 from tokonomy.store.answers import accepted, histogram, most, whole_prompts
 from tokonomy.store.fields import Missing
+from tokonomy.store.lengths import Length, by_length, faster_from
 from tokonomy.store.observed import ONE_PASS, Decoded, Decoding
+from tokonomy.store.record import Record
 from tokonomy_site.cells import NONE, explained
-from tokonomy_site.figures import count, mebibytes, percent, significant
+from tokonomy_site.figures import count, mebibytes, percent, ratio, significant
 from tokonomy_site.scales import Scale, scale
 from tokonomy_site.sections.energy import why
 from tokonomy_site.tables import Cell, Column, Line, Table
@@ -60,21 +62,32 @@ class Section:
         table: Both arms.
         bars: Tokens of a pass; in words where it is always one, or cannot be told.
         samples: Each sample of the method.
+        lengths: Short and long prompts apart; None where all are alike.
+        longer: From which length on it is faster.
     """
 
     missing: str = ""
     table: Table | None = None
     bars: Bars | str = ""
     samples: Table | None = None
+    lengths: Table | None = None
+    longer: str = ""
 
 
-def section(counted: Decoding | Missing) -> Section | None:
+def section(record: Record) -> Section | None:
     """Passes and cache of both arms; None of a family whose calls are one pass."""
-    found = whole_prompts(counted)
+    found, lengths = whole_prompts(record.decoding), by_length(record)
     if isinstance(found, Missing):
         same = found.reason in (ONE_PASS.reason, "run-failed")
         return None if same else Section(missing=why(found))
-    return Section(table=_arms(found), bars=bars(found.method), samples=_samples(found))
+    several = () if isinstance(lengths, Missing) or len(lengths) < 2 else lengths
+    return Section(
+        table=_arms(found),
+        bars=bars(found.method),
+        samples=_samples(found),
+        lengths=_lengths(several) if several else None,
+        longer=_longer(several) if several else "",
+    )
 
 
 COLUMNS = (
@@ -118,6 +131,48 @@ def _arm(name: str, samples: Sequence[Decoded]) -> Line:
         mebibytes(fmean(physical for _, physical in held)) if held else NONE,
     )
     return Line(cells=tuple(Cell(text=text) for text in texts))
+
+
+def _lengths(lengths: Sequence[Length]) -> Table:
+    columns = (
+        Column(name="Prompt", unit="tokens"),
+        Column(name="Prompts"),
+        Column(name="Method", unit="ms, median"),
+        Column(name="Reference", unit="ms, median"),
+        Column(name="Ratio", unit="[95 %]"),
+        Column(name="Cache", unit="MiB"),
+        Column(name="Cached", unit="% of ref."),
+    )
+    return Table(
+        caption="Whole calls and the cache by the length of the prompt",
+        columns=columns,
+        lines=tuple(map(_length, lengths)),
+    )
+
+
+def _length(each: Length) -> Line:
+    ends = dict.fromkeys(map(count, (each.shortest, each.longest)))
+    low, high = each.ratio.low, each.ratio.high
+    between = "" if low is None or high is None else f"{ratio(low)}\u2013{ratio(high)}"
+    share = each.cached / each.beside if each.cached is not None and each.beside else None
+    return Line(
+        cells=(
+            Cell(text="\u2013".join(ends)),
+            Cell(text=count(each.prompts)),
+            Cell(text=significant(each.method_ms)),
+            Cell(text=significant(each.reference_ms)),
+            Cell(text=NONE if each.ratio.value is None else ratio(each.ratio.value), sub=between),
+            Cell(text=NONE if each.cached is None else mebibytes(each.cached)),
+            Cell(text=NONE if share is None else percent(share)),
+        )
+    )
+
+
+def _longer(lengths: Sequence[Length]) -> str:
+    found, most = faster_from(lengths), count(lengths[-1].longest)
+    if found is None:
+        return f"It is not surely faster on the longest prompts, of up to {most} tokens."
+    return f"It is surely faster on prompts of {count(found)} tokens and more, up to {most}."
 
 
 def bars(samples: Sequence[Decoded]) -> Bars | str:

@@ -21,7 +21,7 @@ from tokonomy.families.language.adapter import Adapter, Row, cut, rows
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.batching import batch, fits, text_of
 from tokonomy.families.language.evaluation import evaluate
-from tokonomy.families.language.model import LanguageModel
+from tokonomy.families.language.model import LanguageModel, judged
 from tokonomy.families.language.requests import Requests
 from tokonomy.families.language.surroundings import offline, quiet, seeded
 from tokonomy.store.cell import ModelRef, TaskRef
@@ -178,6 +178,32 @@ class Language:
             yield given
         finally:
             for hook in hooks:
+                hook.remove()
+
+    @contextmanager
+    def heard(
+        self, model: LanguageModel, batch: Batch
+    ) -> Iterator[Callable[[Tensor], Tensor | None]]:
+        """What the head says as given tokens are scored; None where tokens are made."""
+        said: list[Tensor] = []
+
+        def note(_: Any, __: Any, logits: Tensor) -> None:
+            said.append(logits)
+
+        def before(output: Tensor) -> Tensor | None:
+            last = said[-batch.given.shape[1] :]  # each pass says one at least
+            logits = torch.cat(last, 1)[:, -batch.given.shape[1] :] if last else None
+            said.clear()
+            if logits is None or logits.shape[:2] != batch.given.shape:
+                return None
+            follows = torch.allclose(judged(logits, batch.given), output, atol=1e-3)
+            return logits if follows else None
+
+        hook = batch.scores and model.module.get_output_embeddings().register_forward_hook(note)
+        try:
+            yield before
+        finally:
+            if hook:
                 hook.remove()
 
     def layers(self, model: LanguageModel) -> list[LayerWeights]:

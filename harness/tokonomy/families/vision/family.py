@@ -139,6 +139,16 @@ class Vision:
         """No passes: an image is read in one."""
         return nullcontext(list[Reading])
 
+    def heard(
+        self, model: VisionModel, batch: Batch
+    ) -> AbstractContextManager[Callable[[Tensor], None]]:
+        """Nothing: no tokens are given."""
+
+        def nothing(_: Tensor) -> None:
+            return None
+
+        return nullcontext(nothing)
+
     def coarse(self, model: VisionModel) -> AbstractContextManager[Predict]:
         """The model on images of half the side."""
         return model.coarse((max(1, model.grid[0] // 2), max(1, model.grid[1] // 2)))
