@@ -186,7 +186,6 @@ _FAMILIES: Mapping[str, Family] = {
         both="time and agreement with the plain model's answers",
         slow="Where drafts are not faster",
         beyond=words.ELSE_DRAFTS,
-        waning=words.PASSES,
     ),
     CACHE: Family(
         specs=(_MEMORY, _SCORE, _ENERGY),

@@ -65,14 +65,19 @@ _CACHED = (
     "Cached is how many bytes of keys and values the cache holds when it is largest, over those of "
     "the reference with as many tokens made. Held is the memory that these tensors hold on to: "
     "what is only hidden from attention, or cut out of a tensor that stays, saves none. The second "
-    "line has MiB, or says so: none saved, or all held where less is cached.",
+    "line has MiB, or says so: none saved, or all held where less is cached. What a method keeps "
+    "beside the cache, such as scores, is in the memory of the process only.",
+    "Where tokens are given to be scored, the reference reads them in one pass, while a method "
+    "that decides after every token, or whose blocks hold different numbers of rows, reads them one by "
+    "one: its time is mostly that.",
     "A row tagged simulated hides keys and values instead of dropping them: its score is that of "
     "the method, its memory and times are those of a full cache.",
 )
 _LONGER = (
-    "Faster from is the break-even: the shortest prompts from which on, longer ones included, the "
-    "interval of the latency ratio lies below 1; never says that it does not on the longest that "
-    "were timed. A run's page has time and cache by the length of the prompt."
+    "Faster from is the break-even: prompts of so many tokens from which on, longer ones included, "
+    "the interval of the latency ratio lies below 1 and answers are no shorter. Never says that it "
+    "does not on the longest that were timed, withheld that there were too few calls to tell. A "
+    "run's page has time and cache by the length of the prompt."
 )
 _SAME = (
     "Same is with how many tokens an answer begins as the plain model's does, all that it has "
@@ -86,8 +91,10 @@ _DIVERGES = (
 _AT_EQUAL = (
     "At equal cache a method is held against rows kept at random, sample by sample, with McNemar's "
     "exact test, corrected over its settings: it beats them where it is better than random rows "
-    "that cache at least as much, to the per cent, and loses where it is worse than those that "
-    "cache at most as much. Of random rows in several variants it has to beat every one. "
+    "that cache at least as many bytes, and loses where it is worse than those that cache at most "
+    "as many, give or take one in a hundred, both asked with the same question apart. What caches "
+    "as much as the plain model is not compared. Of random rows in several variants it has to "
+    "beat every one. "
     "No difference means that none could be detected, not that there is none."
 )
 _DEVICE = (

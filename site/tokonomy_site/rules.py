@@ -75,8 +75,8 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "token only are timed in the same way, on the same prompts. TTFT is their median; TPOT "
             "is the rest of a whole call over the tokens after the first, prompt by prompt.",
             "Tokens are counted in the outputs, alike for both arms, never told by a method; an "
-            "end counts, what fills up a batch does not. They are counted on samples of the same "
-            "split, one at a time and untimed, so a time per token takes their mean.",
+            "end counts, what fills up a batch does not. They are counted untimed and one request "
+            "at a time: those that are timed one at a time, otherwise others of the split.",
             "Passes are counted at the model's last block. Acceptance length is tokens after the "
             "first over passes after the prompt's, all samples together, the model's own token "
             "of each pass included; the plain model has 1. It carries over between machines, which "
@@ -86,10 +86,12 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "timing stops; tokens per second over all calls; and the mean over prompts. Prompts "
             "differ, so the last two have intervals over prompts.",
             "Nothing learnt from one request may speed up the next: each starts from the state "
-            "that preparing the method left.",
-            "Agreement is of answers as texts, as far as a record keeps them. A method that is "
-            "said to be exact and whose answers are not all the reference's is marked so. Where "
-            "two answers part is not recorded.",
+            "that preparing the method left. Requests never met are asked twice; a run in which "
+            "the second takes other passes of the model is invalid.",
+            "Agreement is of answers as texts, before any filter of the task. A method that is "
+            "said to be exact and whose answers are not all the reference's is marked so. With "
+            "how many tokens each answer begins as the reference's is recorded too, and, where "
+            "tokens are given to be scored, how far what both think of the next one lies apart.",
             "Bytes of the cache are those of keys and values, and of the memory that their "
             "tensors hold on to, looked at before each pass; the most after the prompt counts. "
             "What is hidden from attention and stays in memory is simulated: it tells quality, "

@@ -79,6 +79,8 @@ def _equal(method: str, good: Sequence[Row], own: Family) -> Iterator[str]:
 
 def _curves(good: Sequence[Row], dial: str | None, waning: words.Waning) -> Iterator[str]:
     for name, curve in curves(good, dial).items():
+        if len({row.run.spent for row in curve}) < 2:
+            continue  # nothing is turned by the dial that this could be said of
         remark = words.monotone([_on_curve(row) for row in curve], waning)
         if remark:
             yield f"{name}: {remark}" if name else remark
@@ -93,7 +95,7 @@ def _of_family(name: str, good: Sequence[Row]) -> Iterator[str]:
     if name == DECODING:
         yield from filter(None, (
             over("A pass of the model gives {} tokens after the prompt.", "acceptance_length"),
-            over("Of what is drafted, {} % is accepted.", "acceptance_rate"),
+            over("Of tokens read beyond one a pass, {} % stand in the answer.", "acceptance_rate"),
         ))  # fmt: skip
     if name == CACHE:
         yield from filter(None, (
@@ -124,6 +126,12 @@ def _speed(good: Sequence[Row]) -> str:
     slow = [row for row in timed if why_not_faster(row.run)]
     fast = [row for row in timed if (row.run.figure("latency_ratio").high or 2.0) < 1]
     text = f"Faster than the reference at {len(fast)} of {words.plural(len(timed), 'setting')}."
+    text += words.shorter(
+        [
+            (row.run.figure("answer_tokens"), row.run.figure("reference_answer_tokens"))
+            for row in fast
+        ]
+    )
     if slow:
         row = min(slow, key=lambda r: (r.run.spent or 1.0, r.id))
         text += f" At {row.setting or 'its setting'} it {why_not_faster(row.run)}."

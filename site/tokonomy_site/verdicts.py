@@ -11,6 +11,7 @@ from tokonomy_site.snapshot import Verdict
 
 _WHY = {
     "share-not-counted": "not counted",
+    "nothing-saved": "saves nothing",
     "scores-not-binary": "scores not right or wrong",
     "no-baseline-run": "baseline not run",
     "baseline-on-other-samples": "baseline saw other samples",

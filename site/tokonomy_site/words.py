@@ -55,6 +55,8 @@ DERIVED = {
     "be told apart.",
     "lengths-not-told": "Which prompts were timed cannot be told.",
     "not-faster-on-long": "On the longest prompts that were timed it is not surely faster.",
+    "answers-shorter": "On the longest prompts its answers are shorter than the reference's, which "
+    "saves time by itself.",
     "no-tokens-made": "Answers are not made of tokens here.",
     "tokens-given": "The tokens were given to be scored: none was made.",
     "one-token": "No answer went beyond its first token.",
@@ -207,6 +209,23 @@ def longer(ours: Metric, theirs: Metric) -> str:
     return f"; its answers are longer, {said}, which takes time by itself"
 
 
+def shorter(answers: Sequence[tuple[Metric, Metric]]) -> str:
+    """At how many settings answers are shorter than the reference's; empty where at none.
+
+    Args:
+        answers: Tokens of an answer of the method and of the reference, of faster settings.
+    """
+    less = sum(
+        ours.value is not None
+        and theirs.value is not None
+        and ours.value < theirs.value * (1 - _SMALL)
+        for ours, theirs in answers
+    )
+    return (
+        f" At {less} of these its answers are shorter, which saves time by itself." if less else ""
+    )
+
+
 def equal(agreement: Metric) -> str:
     """How many answers are the reference's own; empty where they were not compared.
 
@@ -234,6 +253,8 @@ def lossless(claim: str, settings: Sequence[tuple[str, Metric]]) -> str:
     if not known:
         return ""
     said = f"It claims: {claim}, {LOSSLESS_MEANING[claim]}. " if claim in LOSSLESS_MEANING else ""
+    if claim == "distribution":
+        return f"{said}A run does not test that: what is drawn need not be the likeliest."
     name, worst = min(known, key=lambda each: each[1].value or 0.0)
     if worst.value == 1:
         every = "At its setting" if len(known) == 1 else f"At each of {len(known)} settings"
@@ -293,7 +314,6 @@ class Waning(NamedTuple):
 
 TOKENS = Waning("tokens", "fewer tokens", "tokens fall")
 CACHE = Waning("the cache", "a smaller cache", "the cache shrinks")
-PASSES = Waning("passes", "fewer passes", "passes get fewer")
 
 
 def monotone(

@@ -29,9 +29,11 @@ from tokonomy.families.language.batching import batch as batched
 from tokonomy.families.language.family import Decoding
 from tokonomy.families.language.model import LanguageModel, judged
 from tokonomy.measure.devices import open_telemetry
+from tokonomy.measure.protocol import FRESH_LEAST
 from tokonomy.run.bench import Bench
+from tokonomy.run.ending import Ended
 from tokonomy.run.guards import Surroundings
-from tokonomy.run.passes import count_decoding, judge
+from tokonomy.run.passes import check_memory, choose, count_decoding, judge
 from tokonomy.store.fields import Missing
 from tokonomy.store.observed import Decoding as Counted
 from tokonomy.store.observed import Quality
@@ -406,6 +408,42 @@ def test_divergence_has_its_reason_where_there_is_none(
     found, _ = count_decoding(bench, lambda batch: model(batch) - 0.5, model, batches)
     assert isinstance(found, Counted)
     assert found.kl_nats == Missing(reason="logits-not-seen")
+
+
+def test_what_is_timed_reaches_every_part_of_a_split(model: LanguageModel, tmp_path: Path) -> None:
+    """Four batches of 40 samples that get longer, and two turns that stand one after the other."""
+    bench = bench_of("recall", model, tmp_path)
+    few = bench.job.cell.measuring.model_copy(update={"batches": 4})
+    cell = bench.job.cell.model_copy(update={"measuring": few})
+    bench = replace(bench, job=bench.job.model_copy(update={"cell": cell}))
+    chosen = choose(bench)
+    places = [int(batch.ids[0]) // 4096 for batch in chosen.timed]
+    assert {bench.data.groups[at].partition(",")[0] for at in places} == {
+        f"{length} characters" for length in (400, 800, 1600, 3200)
+    }
+    assert len(chosen.fresh) >= FRESH_LEAST
+    assert not {int(batch.ids[0]) // 4096 for batch in chosen.fresh} & set(places)
+    turns = replace(bench, data=DECODING.open("decode-copy"))
+    groups = [turns.data.groups[int(batch.ids[0]) // 4096] for batch in choose(turns).timed]
+    assert groups == ["first turn"] * 2 + ["second turn"] * 2
+
+
+def test_a_method_that_learns_from_requests_is_told_by_its_passes(model: LanguageModel) -> None:
+    batches = list(DECODING.batches(model, DECODING.open("recall"), 1, indices=range(2)))
+    check_memory(DECODING, model, model, batches)
+    met: dict[bytes, Tensor] = {}
+
+    def learns(batch: Batch) -> Tensor:
+        key = batch.prompt.numpy().tobytes()
+        if key in met:  # as a trie over requests would: the whole answer in one pass
+            model.module(input_ids=batch.prompt)
+            return met[key]
+        met[key] = model(batch)
+        return met[key]
+
+    with pytest.raises(Ended) as raised:
+        check_memory(DECODING, model, learns, batches)
+    assert raised.value.reason == "learns-from-requests"
 
 
 def test_answers_are_compared_up_to_where_they_part(model: LanguageModel, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from records import make_language_record, make_record
-from tokonomy.store.answers import accepted, histogram, whole_prompts
+from tokonomy.store.answers import accepted, first_tokens, histogram, whole_prompts
 from tokonomy.store.decoding import CACHE, FIRST, LENGTHS, PASSES, RATES, REST, ratio_of_totals
 from tokonomy.store.derive import by_group, derive
 from tokonomy.store.fields import Missing
@@ -384,12 +384,55 @@ def test_break_even_is_where_it_stays_faster(ratios: Any, tokens: int | None) ->
 
 def test_break_even_needs_an_interval_and_requests_one_at_a_time() -> None:
     few = figures(longer(0.5, 0.5, blocks=2))["faster_from_tokens"]
-    assert few.reason == "not-faster-on-long"
+    assert few.reason == "too-few-blocks"
     record = longer(0.5, 0.5)
     batched = record.model_copy(update={"cell": record.cell.model_copy(update={"batch_size": 2})})
     assert figures(batched)["faster_from_tokens"].reason == "requests-in-batches"
+    counted = {"method": [plain(20, 3), plain(40, 3)], "reference": [plain(20, 4), plain(40, 4)]}
+    assert record.timing is not None
+    terse = by_hand(decoding=counted, timing=record.timing.model_dump())
+    assert figures(terse)["faster_from_tokens"].reason == "answers-shorter"
     unknown = by_hand(decoding=COUNTED, timing=timing([(7, 1, 1)]))
     assert figures(unknown)["faster_from_tokens"].reason == "lengths-not-told"
+
+
+def test_drafts_read_with_the_prompt_are_no_merit_of_later_passes() -> None:
+    """As transformers decodes with drafts: 10 are read with a prompt of 20, and all stand."""
+    early = sample([30, 11, 11, 1], [0, 30, 41, 52], 34)
+    found = figures(by_hand(decoding={"method": [early], "reference": [plain(20, 34)]}))
+    assert found["target_calls"].value == 3
+    assert found["acceptance_length"].value == pytest.approx(23 / 3)
+    assert found["acceptance_rate"].value == 1
+    assert found["answer_tokens"].value == 34
+    counted = Decoding.model_validate({"method": [early], "reference": [plain(20, 34)]})
+    whole = whole_prompts(counted)
+    assert isinstance(whole, Decoding)
+    assert first_tokens(whole.method[0]) == 11
+    assert accepted(whole.method[0]) == [11, 11, 1]
+    alone = sample([30], [0], 11)  # nothing was left to later passes
+    found = figures(by_hand(decoding={"method": [alone], "reference": [plain(20, 11)]}))
+    assert found["acceptance_length"].reason == "no-later-pass"
+
+
+def test_more_tokens_than_passes_can_give_are_not_believed() -> None:
+    hidden = sample([20, 1, 1], [0, 20, 21], 30)
+    found = figures(by_hand(decoding={"method": [hidden], "reference": [plain(20, 30)]}))
+    for name in PASSES:
+        assert (found[name].value, found[name].reason) == (None, "unseen-passes"), name
+
+
+def test_rates_take_the_tokens_of_each_request() -> None:
+    """Two prompts: the method says half as much on the second, in half the time."""
+    counted = {
+        "method": [plain(20, 40), plain(20, 20)],
+        "reference": [plain(20, 40), plain(20, 40)],
+    }
+    whole = timing([(0, 1_000, 1_000), (0, 1_000, 1_000), (1, 500, 1_000), (1, 500, 1_000)])
+    found = figures(by_hand(decoding=counted, timing=whole))
+    assert found["tokens_per_s"].value == pytest.approx((2 * 40 + 2 * 20) / 3_000 * 1e9)
+    assert found["reference_tokens_per_s"].value == pytest.approx(160 / 4_000 * 1e9)
+    assert found["speed_up_total"].value == pytest.approx(1.0)
+    assert found["speed_up_mean"].value == pytest.approx(1.0)
 
 
 SHORT = {"method": [plain(10, 1)], "reference": [plain(10, 1)]}

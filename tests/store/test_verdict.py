@@ -72,9 +72,23 @@ def test_caches_are_held_against_random_rows_to_the_per_cent() -> None:
     assert judged.outcome == "beats"
     assert judged.upper is not None
     assert judged.upper.run_id == random.run_id
-    assert judged.share == judged.upper.share == 0.27  # the answer's tokens are cached as well
+    assert judged.share == pytest.approx(judged.upper.share, rel=0.01)
     decoding = make_language_record(method="prompt-lookup")
     assert verdicts([arm(decoding)]) == {decoding.run_id: {}}
+
+
+def test_caches_are_compared_on_equal_terms_and_where_something_is_saved() -> None:
+    random = make_language_record(
+        method="random-cache", family="kv", kept=0.25, params={"keep": 0.25, "question": 0}
+    )
+    for method, params, kept, reason in (
+        ("snapkv", {"keep": 0.25, "question": 1}, 0.25, "no-baseline-run"),
+        ("snapkv", {"keep": 0.25}, 0.25, None),  # 0 is what it is where it is not said
+        ("adakv", {"keep": 0.25, "question": 0}, 1.0, "nothing-saved"),
+    ):
+        other = make_language_record(method=method, family="kv", kept=kept, params=params)
+        found = verdicts(map(arm, [other, random]))[other.run_id]["random-cache"]
+        assert found.reason == reason, method
 
 
 def test_equal_tokens_serve_both_sides() -> None:

@@ -81,6 +81,9 @@ round fewer batches."""
 FRESH_LEAST: Final = 5
 """Fresh inputs below which the comparison is not made: too few to tell a lookup from noise."""
 
+MEMORY_CALLS: Final = 2
+"""Batches that are altered and asked twice, to see whether they take the same passes again."""
+
 FRESH_SLOWER: Final = 1.3
 """From this on a reader is told."""
 

@@ -56,6 +56,8 @@ _ENDINGS = {
     "ignores-input": "The same samples with other contents gave the very same outputs.",
     "inputs-differ": "The arms were not fed the same inputs in the quality pass.",
     "reference-changed": "The method changed what another, untouched instance of the model says.",
+    "learns-from-requests": "A request that came again took other passes of the model than before, "
+    "so something was kept of it; nothing learnt from one request may serve another.",
     "faster-on-seen": "Inputs met before run much faster than fresh ones: answers are kept.",
     "forked": "A copy of the process came back from the method; only the first may report.",
     "left-processes": "Processes that the method started were still running at its end.",

@@ -97,7 +97,7 @@ def choose(bench: Bench) -> Batches:
             "split-too-small",
             f"no {size} readable samples in a row among {len(bench.data)}",
         )
-    fresh = batches[1::2][:unmet]
+    fresh = batches[0::2][:unmet]
     seen = [batch for batch in batches if not any(batch is other for other in fresh)]
     return Batches(timed=seen[:timed], fresh=fresh)
 
@@ -232,6 +232,22 @@ def check_fresh(predict: Predict, reference: Predict, batches: Batches, mode: Mo
     if low > FRESH_RATIO:
         raise Ended("invalid", "faster-on-seen", detail)
     return [Flag(code="slower-on-fresh", detail=detail)] if low > FRESH_SLOWER else []
+
+
+def check_memory(family: Family, model: Any, predict: Predict, batches: list[Any]) -> None:
+    """Raise if a request that comes again takes other passes: something was learnt from it.
+
+    Contents are altered, so that none was met before. No clock is looked at.
+    """
+    for batch in map(altered, batches):
+        with family.reading(model) as passes:
+            predict(batch)
+            first = [each.read for each in passes()]
+            predict(batch)
+            again = [each.read for each in passes()]
+        if first != again:
+            detail = f"{len(first)} passes when first met, {len(again)} when met again"
+            raise Ended("invalid", "learns-from-requests", detail)
 
 
 def _seconds(predict: Predict, batch: object) -> float:

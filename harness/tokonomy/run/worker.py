@@ -29,7 +29,7 @@ from tokonomy.measure.devices import device_class, open_telemetry
 from tokonomy.measure.inputs import copied, equal
 from tokonomy.measure.memory import Baseline, baseline, measure_peak
 from tokonomy.measure.modes import Executed, executed, prime
-from tokonomy.measure.protocol import SLOWED
+from tokonomy.measure.protocol import MEMORY_CALLS, SLOWED
 from tokonomy.measure.telemetry import Telemetry
 from tokonomy.run import passes
 from tokonomy.run.bench import Bench, calibration, open_bench, second_model
@@ -265,6 +265,7 @@ def _measure(
     if arm.recompiles():
         raise Ended("invalid", "recompiled", f"{arm.recompiles()} times after warm-up")
     fresh = passes.check_fresh(timed, untouched, batches, bench.job.cell.mode)
+    passes.check_memory(family, bench.model, predict, batches.timed[-MEMORY_CALLS:])
     passes.check_input(Careful(timed, around), untouched, probe)
     work, counted = passes.count_work(bench, predict, reference)
     decoding, read = passes.count_decoding(bench, predict, reference, batches.timed)

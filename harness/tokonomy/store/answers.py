@@ -16,13 +16,33 @@ def whole_prompts(counted: Decoding | Missing) -> Decoding | Missing:
     """The same with all passes that read a sample's prompt taken for one, in either arm.
 
     A method may read the question apart, or a prompt in pieces; the reference reads it in one pass,
-    and so tells its length.
+    and so tells its length. Drafts that are read with a prompt are left out of what that pass read;
+    ``first_tokens`` tells which of them stood.
     """
     if isinstance(counted, Missing):
         return counted
     lengths = [sum(sample.read[:1]) for sample in counted.reference]
-    joined = [_joined(*each) for each in zip(counted.method, lengths, strict=False)]
+    joined = [
+        _prompt_alone(_joined(sample, length), length)
+        for sample, length in zip(counted.method, lengths, strict=False)
+    ]
     return counted.model_copy(update={"method": [*joined, *counted.method[len(joined) :]]})
+
+
+def _prompt_alone(sample: Decoded, prompt: int) -> Decoded:
+    if sum(sample.read[:1]) <= prompt:
+        return sample
+    return sample.model_copy(update={"read": [prompt, *sample.read[1:]]})
+
+
+def first_tokens(sample: Decoded) -> int:
+    """Tokens that the prompt's pass gave: one, and drafts read with the prompt that stood.
+
+    The sample is of ``whole_prompts``. All tokens, where no pass followed.
+    """
+    if not sample.read[1:]:
+        return sample.tokens
+    return 1 + max(0, sample.cached[1] - sample.read[0])
 
 
 def _joined(sample: Decoded, prompt: int) -> Decoded:
@@ -45,9 +65,9 @@ def accepted(sample: Decoded) -> list[int] | None:
     A pass leaves in the cache what it was given and what stood of the draft, and its last token is
     given to the next; so the cache grows by what a pass gives, and the last pass gave the rest.
     None where that is contradicted, as by a cache that forgets: no pass gives less than one token,
-    or more than it read.
+    or more than it read. The sample is of ``whole_prompts``.
     """
-    read, rest = sample.read[1:], sample.tokens - 1
+    read, rest = sample.read[1:], sample.tokens - first_tokens(sample)
     if rest == len(read) and all(each == 1 for each in read):
         return [1] * len(read)
     grown = [after - before for before, after in pairwise(sample.cached[1:])]
@@ -95,4 +115,4 @@ def alike(ours: Decoded, theirs: Decoded) -> tuple[tuple[int, int], tuple[int, i
 def _tokens_before(sample: Decoded) -> list[int] | None:
     """Tokens made before each pass after the prompt's; None where that cannot be told."""
     given = accepted(sample)
-    return None if given is None else list(accumulate(given[:-1], initial=1))
+    return None if given is None else list(accumulate(given[:-1], initial=first_tokens(sample)))

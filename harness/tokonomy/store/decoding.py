@@ -1,9 +1,10 @@
 """Figures of answers made token by token: the first token, those after it, passes and cache.
 
 Times are of whole calls, and of calls that ask for the first token only, on the same prompts.
-Tokens, passes and bytes were counted apart, one request at a time and untimed, on samples that need
-not be those timed. What joins both takes the mean tokens counted for those timed; that is exact
-where every answer has one length, as in tasks that make a fixed number of tokens.
+Tokens, passes and bytes were counted apart, untimed, one request at a time. Requests that were
+timed one at a time are those that were counted, in the same order; of larger batches what joins
+both takes the mean tokens counted for those timed. So does the time per further token always; that
+is exact where every answer has one length, as in tasks that make a fixed number of tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from tokonomy.stats.estimate import Estimate, missing
 from tokonomy.stats.latency import percentile, ratio
 from tokonomy.stats.means import mean, mean_ratio
-from tokonomy.store.answers import alike, most, whole_prompts
+from tokonomy.store.answers import alike, first_tokens, most, whole_prompts
 from tokonomy.store.fields import Missing
 from tokonomy.store.lengths import Length, by_length, faster_from
 from tokonomy.store.metrics import Metric, absent, estimated, present
@@ -138,24 +139,33 @@ def _median(pairs: Sequence[Pair], arm: str) -> float:
 
 def _rates(size: int, whole: Timing, _: Timing, counted: Decoding) -> Iterator[Metric]:
     """Tokens over time, and the two speed-ups of the field, in tokens per second."""
-    tokens = [mean_tokens(arm) for arm in (counted.method, counted.reference)]
-    prompts = list(by_batch(whole.pairs).values())
+    batches, calls = by_batch(whole.pairs), len(whole.pairs)
+    many = np.array([len(pairs) for pairs in batches.values()])
+    ours, theirs = (
+        _tokens(arm, list(batches), size) for arm in (counted.method, counted.reference)
+    )
     totals = [
-        np.array([sum(getattr(pair, arm) for pair in each) for each in prompts], dtype=np.float64)
+        np.array([sum(getattr(pair, arm) for pair in each) for each in batches.values()], float)
         for arm in ("method_ns", "reference_ns")
     ]
-    calls = len(whole.pairs)
-    for name, made, spent in zip(RATES, tokens, totals, strict=False):
-        rate = made * size * calls / float(spent.sum()) * 1e9 if calls and made else None
-        yield present(name, rate, calls)
-    if not calls or not all(tokens):
+    for name, made, spent in zip(RATES, (ours, theirs), totals, strict=False):
+        tokens = float((made * many).sum())
+        yield present(name, tokens / float(spent.sum()) * 1e9 if tokens else None, calls)
+    if not calls or not ours.all() or not theirs.all():
         why = "not-computable" if calls else "no-pairs"
         yield from (absent(name, why) for name in RATES[2:])
         return
-    longer = tokens[0] / tokens[1]
+    longer = float((ours * many).sum() / (theirs * many).sum())
     yield estimated("speed_up_total", ratio_of_totals(totals[1], totals[0]), longer)
-    each = not_below_zero(mean([_faster(prompt) for prompt in prompts]))
-    yield estimated("speed_up_mean", each, longer)
+    faster = np.array([_faster(pairs) for pairs in batches.values()]) * ours / theirs
+    yield estimated("speed_up_mean", not_below_zero(mean(faster)))
+
+
+def _tokens(samples: Sequence[Decoded], batches: Sequence[int], size: int) -> NDArray[np.float64]:
+    """Tokens of a call on each timed batch: those of its request, where it is of one."""
+    if size == 1 and max(batches, default=0) < len(samples):
+        return np.array([samples[at].tokens for at in batches], dtype=np.float64)
+    return np.full(len(batches), size * mean_tokens(samples))
 
 
 def _faster(pairs: Sequence[Pair]) -> float:
@@ -173,8 +183,11 @@ def _passes(_: Timing, counted: Decoding) -> Iterator[Metric]:
     """What the method's passes of the model after the prompt's gave."""
     samples = counted.method
     calls = [max(0, len(sample.read) - 1) for sample in samples]
-    made = [max(0, sample.tokens - 1) for sample in samples]
+    made = [max(0, sample.tokens - first_tokens(sample)) for sample in samples]
     drafted = [sum(sample.read[1:]) - each for sample, each in zip(samples, calls, strict=True)]
+    if any(each > sum(sample.read[1:]) for each, sample in zip(made, samples, strict=True)):
+        yield from (absent(name, "unseen-passes") for name in PASSES)  # a pass says no more
+        return
     yield present("target_calls", fmean(calls), len(samples))
     if not sum(calls):
         yield absent("acceptance_length", "no-later-pass")
@@ -215,8 +228,8 @@ def _apart(nats: Sequence[float]) -> Iterator[Metric]:
 
 def _longer(lengths: Sequence[Length]) -> Iterator[Metric]:
     found, prompts = faster_from(lengths), sum(each.prompts for each in lengths)
-    if found is None:
-        yield absent("faster_from_tokens", "not-faster-on-long")
+    if isinstance(found, Missing):
+        yield absent("faster_from_tokens", found.reason)
     else:
         yield present("faster_from_tokens", found, prompts)
 

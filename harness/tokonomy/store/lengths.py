@@ -16,6 +16,9 @@ from tokonomy.store.observed import Decoded, Pair
 from tokonomy.store.record import Record
 
 BATCHES = Missing(reason="requests-in-batches")
+SHORTER = 0.02
+"""Answers shorter than the reference's by more than this share take less time by that alone."""
+
 UNTOLD = Missing(reason="lengths-not-told")
 
 
@@ -28,6 +31,7 @@ class Length:
         prompts: How many were timed.
         method_ms, reference_ms: Median time of a whole call.
         ratio: Of the times.
+        tokens, beside_tokens: Of an answer, mean, of method and reference.
         cached, beside: Bytes of keys and values, mean, of method and reference, at most and with as
             many tokens made; None where no pass followed a prompt's.
     """
@@ -38,12 +42,18 @@ class Length:
     method_ms: float
     reference_ms: float
     ratio: Estimate
+    tokens: float
+    beside_tokens: float
     cached: float | None
     beside: float | None
 
 
 def by_length(record: Record) -> tuple[Length, ...] | Missing:
     """Timed calls by the length of their prompt, the shortest first.
+
+    A block's two pairs are on two prompts, mostly of two lengths, so that the cost of being called
+    first does not cancel inside what is left of it; as the first arm is drawn for each block, it
+    widens the interval and favours neither arm.
 
     Requests timed one at a time are those whose passes were counted, in the same order, and the
     reference reads a prompt in its first pass.
@@ -64,13 +74,23 @@ def by_length(record: Record) -> tuple[Length, ...] | Missing:
     return tuple(_length(classes[each], timing.pairs, both) for each in sorted(classes))
 
 
-def faster_from(lengths: Sequence[Length]) -> int | None:
-    """Tokens of the shortest prompts from which on it is surely faster; None where it never is."""
-    found = None
+def faster_from(lengths: Sequence[Length]) -> int | Missing:
+    """Tokens of prompts from which on, longer ones included, it is surely faster.
+
+    The longest of the shortest class in which it is: its prompts were looked at together. Missing
+    where it is not on the longest prompts, where there are too few calls to tell, and where it is
+    so by saying less.
+    """
+    found: int | Missing = Missing(reason="not-faster-on-long")
     for each in reversed(lengths):
-        if each.ratio.high is None or each.ratio.high >= 1:
-            break
-        found = each.shortest
+        if each.ratio.high is None:
+            unsure = Missing(reason=each.ratio.reason or "no-pairs")
+            return unsure if isinstance(found, Missing) else found
+        if each.ratio.high >= 1:
+            return found
+        if each.tokens < (1 - SHORTER) * each.beside_tokens:
+            return Missing(reason="answers-shorter") if isinstance(found, Missing) else found
+        found = each.longest
     return found
 
 
@@ -94,6 +114,8 @@ def _length(
         method_ms=median(ours) / 1e6,
         reference_ms=median(theirs) / 1e6,
         ratio=ratio(ours, theirs, block),
+        tokens=fmean(both[at][0].tokens for at in places),
+        beside_tokens=fmean(both[at][1].tokens for at in places),
         cached=fmean(mine[0] for mine, _ in held) if held else None,
         beside=fmean(other[0] for _, other in held) if held else None,
     )

@@ -392,11 +392,13 @@ METRICS: dict[str, Meaning] = {
         "over passes, all samples together; 1 for the unmodified model.",
     ),
     "acceptance_rate": _row(
-        "Drafted tokens accepted",
+        "Tokens read that stand",
         "1",
         "higher",
         "samples",
-        "Tokens beyond one a pass in the answer over those beyond one a pass that were read.",
+        "Tokens beyond one a pass in the answer over those beyond one a pass that were read: "
+        "drafts that were accepted, where all that is read are drafts. Of a tree at most one branch can "
+        "be, so it does not compare with that of a chain.",
     ),
     "kv_logical_bytes": _row(
         "Cache",
@@ -441,8 +443,9 @@ METRICS: dict[str, Meaning] = {
         "tokens",
         "lower",
         "prompts",
-        "Break-even: the shortest prompts from which on, longer ones included, the interval of the "
-        "latency ratio lies below 1; prompts are taken together between powers of two.",
+        "Break-even: prompts of so many tokens from which on, longer ones included, the interval "
+        "of the latency ratio lies below 1 and answers are as long; prompts are taken together "
+        "between powers of two.",
     ),
     "energy_j": _row(
         "Energy",

@@ -1,10 +1,11 @@
 """Does a method beat a baseline that spends as much?
 
 What is spent is the share of the reference's tokens or, where caches are made smaller, of the bytes
-that it caches, to the per cent: caches of one budget differ by a few bytes. A method wins where it
-scores significantly better than the baseline's next larger setting, which spends at least as much,
-and loses where it scores significantly worse than the next smaller one, which spends at most as
-much. Settings never match exactly; this way what is left between them works against either verdict.
+that it caches, give or take one in a hundred: caches of one budget differ by a few rows. What holds
+as much as the reference spends nothing less, and is not compared. A method wins where it scores
+significantly better than the baseline's next larger setting, which spends at least as much, and
+loses where it scores significantly worse than the next smaller one, which spends at most as much.
+Settings never match exactly; this way what is left between them works against either verdict.
 Anything else is no (detectable) difference.
 
 A baseline that can be had in several ways is as good as its best: its settings that differ in more
@@ -46,6 +47,12 @@ BASELINES: Mapping[str, tuple[str, ...]] = {
 }
 """Methods without an idea that others of their family have to beat."""
 
+TERMS: Mapping[str, tuple[str, ...]] = {"kv": ("question",)}
+"""Parameters that say what is asked rather than how it is answered: equal in any comparison."""
+
+_SLACK: Mapping[str, float] = {"kv": 0.01}  # relative; shares this close count as equal
+_WHOLE = 0.98  # share of a cache from which on nothing is saved
+
 ALPHA = 0.05
 """Chance of any wrong verdict on one method against one baseline in one class."""
 
@@ -61,7 +68,7 @@ class Arm:
     Attributes:
         run_id: The run.
         method: Its method.
-        group: Must be equal for a comparison: family, task, split, model and precision.
+        group: Must be equal for a comparison: family, task, split, model, precision and the terms.
         data: Must be equal too, so that sample i is the same sample: hashes of data and
             weights, number of samples, which of them were unreadable.
         setup: Decides between baseline runs of equal shares: class of device, which tells two
@@ -143,7 +150,14 @@ def arm(record: Record) -> Arm | None:
     return Arm(
         run_id=record.run_id,
         method=cell.method.id,
-        group=(cell.family, cell.task.id, cell.task.split, cell.model.id, cell.precision),
+        group=(
+            cell.family,
+            cell.task.id,
+            cell.task.split,
+            cell.model.id,
+            cell.precision,
+            *(json.dumps(cell.method.params.get(name, 0)) for name in TERMS.get(cell.family, ())),
+        ),
         data=(
             cell.task.data_hash,
             cell.model.weights_hash,
@@ -167,8 +181,7 @@ def arm(record: Record) -> Arm | None:
 def _share(record: Record) -> float | None:
     """What a run spends of what its family saves."""
     if record.cell.family == "kv":
-        share = cached(record.decoding)
-        return None if share is None else round(share, 2)
+        return cached(record.decoding)
     return tokens_kept(record.work) if isinstance(record.work, Work) else None
 
 
@@ -258,6 +271,7 @@ def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
     variants = (group or {}).get(method.data)
     reason = (
         "share-not-counted" if share is None
+        else "nothing-saved" if method.group[0] == "kv" and share >= _WHOLE
         else "scores-not-binary" if method.scores is None
         else "no-baseline-run" if group is None
         else "baseline-on-other-samples" if not variants
@@ -273,7 +287,7 @@ def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
 
 def _hardest(method: Arm, variants: Iterable[Levels]) -> Match | None:
     """Of every variant's next larger setting that which speaks least for the method."""
-    level = _level(_known(method.share))
+    level = _level(_known(method.share) * (1 - _SLACK.get(method.group[0], 0)))
     above = [{at: runs for at, runs in levels.items() if at >= level} for levels in variants]
     return max((_match(method, levels[min(levels)]) for levels in above if levels),
                key=_against, default=None)  # fmt: skip
@@ -281,7 +295,7 @@ def _hardest(method: Arm, variants: Iterable[Levels]) -> Match | None:
 
 def _easiest(method: Arm, variants: Iterable[Levels]) -> Match | None:
     """Of every variant's next smaller setting that which speaks most against the method."""
-    level = _level(_known(method.share))
+    level = _level(_known(method.share) * (1 + _SLACK.get(method.group[0], 0)))
     below = [{at: runs for at, runs in levels.items() if at <= level} for levels in variants]
     found = [_match(method, levels[max(levels)]) for levels in below if levels]
     if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -13,7 +13,7 @@ from tokonomy.catalog.cards import Claim, MethodCard, implements
 from tokonomy.families.context import Context
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.model import LanguageModel, Predict, Reader
-from tokonomy_methods.decoding.alone import can_forget
+from tokonomy_methods.decoding.alone import can_forget, one_of
 from tokonomy_methods.decoding.fusion import fused, remaining
 from tokonomy_methods.decoding.parameters import whole
 
@@ -26,14 +26,16 @@ CARD = MethodCard(
     lossless="exact",
     effect="none",
     alters=("order of decoding", "rows of a pass"),
-    needs=("attention over the whole text",),
+    needs=("attention over the whole text", "batches of several, to do anything"),
     paper="2305.13484",
     differences=(
         "Written from the abstract: reading prompts apart from generating tokens, fusing the "
         "generation of all requests, and freeing the memory of those that are finished. There is "
         "no scheduler thread, no tensor parallelism and no kernel that reorders buffers.",
         "Requests of a batch come at once here; slots says how many are decoded together, and the "
-        "next one starts when a slot is free. Between two fused passes a waiting prompt is read.",
+        "next one starts when a slot is free. Before a fused pass as many waiting prompts are "
+        "read, one by one, as there are free slots.",
+        "At batch 1 there is nothing to fuse: whatever the slots, it is the model's own loop.",
         "Caches of unequal length are padded on the left and masked, as rows of one tensor; "
         "padding is never read as tokens, and is cut off when no row needs it.",
     ),
@@ -97,7 +99,7 @@ class InFlightBatching:
 
         while waiting or running:
             while waiting and len(running) < self.slots:
-                asked = single(batch, row := waiting.pop(0))
+                asked = one_of(batch, row := waiting.pop(0))
                 reader = model.read(asked)
                 said[row].append(int(reader.prompt(asked).argmax()))
                 if goes_on(row):
@@ -115,16 +117,3 @@ class InFlightBatching:
             readers = [remaining(reader, stay)] if stay else []
         out = [F.pad(torch.tensor(row), (0, batch.length - len(row)), value=-1) for row in said]
         return torch.stack(out).to(batch.prompt.device)
-
-
-def single(batch: Batch, row: int) -> Batch:
-    """One request of a batch, without padding."""
-    there = batch.present[row]
-    prompt = batch.prompt[row, there][None]
-    return replace(
-        batch,
-        ids=batch.ids[row : row + 1],
-        prompt=prompt,
-        present=torch.ones_like(prompt, dtype=torch.bool),
-        given=batch.given[row : row + 1],
-    )

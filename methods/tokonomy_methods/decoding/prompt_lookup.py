@@ -89,8 +89,6 @@ class PromptLookup:
         for size in range(min(self.longest, len(text) - 1), 0, -1):
             last = text[-size:]
             for start in range(len(text) - size - self.tokens + 1):
-                if start >= len(text) - size:
-                    break
                 begin = start + size
                 if text[start] == last[0] and text[start:begin] == last:
                     return chain(text[begin : begin + self.tokens])

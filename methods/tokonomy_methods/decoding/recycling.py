@@ -21,7 +21,7 @@ Matrix = NDArray[np.int32]
 
 
 def template(nodes: int, ranks: int) -> list[Path]:
-    """Nodes of the static tree as paths of ranks, parents before children.
+    """Nodes of the static tree as paths of ranks, level by level.
 
     Rank 0 is the likeliest successor of the parent. A level holds as many nodes as the reference's,
     or all that there are, those first whose ranks, counted from 1, have the smallest product: ranks
@@ -29,7 +29,7 @@ def template(nodes: int, ranks: int) -> list[Path]:
     more counting as much as twice the rank; of equals the shortest come first.
 
     >>> template(4, 8)
-    [(0,), (1,), (0, 0), (2,)]
+    [(0,), (1,), (2,), (0, 0)]
 
     Args:
         nodes: How many, at most.
@@ -41,7 +41,7 @@ def template(nodes: int, ranks: int) -> list[Path]:
         below = [(*path, rank) for path, rank in product(level, range(ranks))]
         level = sorted(below, key=_unlikely)[:width]
         found += level
-    return sorted(found, key=_unlikely)[:nodes]
+    return sorted(sorted(found, key=_unlikely)[:nodes], key=len)
 
 
 def _unlikely(path: Path) -> tuple[int, int, Path]:

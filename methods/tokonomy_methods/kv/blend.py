@@ -131,8 +131,8 @@ def blended(
     for block in model.layers[1:]:
         hidden = _run(block, hidden, rows, angles, cache, sees)
     cache.rows = None
-    logits: Tensor = model.module.lm_head(base.norm(hidden[:, -1]))
-    return logits, cache
+    logits: Tensor = model.module.lm_head(base.norm(hidden[:, -1:]))
+    return logits[:, -1], cache
 
 
 def _run(

@@ -33,7 +33,9 @@ CARD = MethodCard(
         "code (utils_hh): attention is summed over all queries so far, half of the budget is for "
         "the heaviest rows and half for recent ones, both fixed by the prompt's length, and after "
         "each token the lightest of the others goes for good. There rows are masked and batches "
-        "are of 1; here they are dropped.",
+        "are of 1; here they are dropped. There the budget counts the token that is being read, so "
+        "here one row more is seen; and a row that has left the recent ones is hidden for a step, "
+        "keeps its sum and may come back.",
         "variant='prompt' evicts once, after the prompt, as KVCache-Factory does under this name.",
         "Two more are not offered: the repository's scoring code (utils_lm_eval), which lets later "
         "queries decide what earlier ones see, and its real dropping (utils_real_drop), with 4 "

@@ -48,8 +48,9 @@ CARD = MethodCard(
         "Gumbel-softmax of temperature 1 in training and are the likeliest ones after it, and the "
         "first and the last token of a text are global in training. Here the first stays global "
         "after it.",
-        "A local row is read as seen by all queries up to the next global row, that one included, "
-        "within the window; whether the original includes that one was not checked.",
+        "A local row is seen by all queries up to the next global one, that one included, and a "
+        "sliding one by the next window rows, as in the original's kernels for whole texts; its "
+        "kernel for single queries was not checked.",
         "The penalty is the mean share of visible pairs times sparsity. The original's, of weight "
         "5e-7, is of another scale.",
         "Layers begin at zero, where every token is global, so that with steps=0 nothing is "
@@ -72,7 +73,7 @@ class Nats:
 
     Attributes:
         sparsity: Weight of the penalty on what is seen.
-        window: How far back sliding and local rows are seen.
+        window: How many rows after it see a sliding row.
         steps: Texts to train on, one a step.
         rate: Learning rate.
     """
@@ -121,7 +122,7 @@ class Roles:
 
     Attributes:
         scorers: Weights for each block.
-        window: How far back sliding and local rows are seen.
+        window: How many rows after it see a sliding row.
     """
 
     scorers: Sequence[Tensor]

@@ -29,6 +29,8 @@ CARD = MethodCard(
         "before they are added up, the window counted in, and the same number for every block "
         "where the last would keep less than the window. The original adds the window on top, "
         "rounds its steps down, and builds no pyramid for prompts below twice the budget.",
+        "That is often so on short prompts: with a window of 4 and beta 20 there is a pyramid only "
+        "where keep times the prompt is at least 80, below it is snapkv's budget.",
         "Scores and choice are those of snapkv, with its differences.",
     ),
     sweep=(

@@ -1,8 +1,8 @@
 """Roles of rows: what a token's role lets later queries see. Pure functions.
 
 Shapes: B requests, H heads of keys, L rows in all, n queries, which belong to the last n rows. A
-*global* row is seen for ever, a *local* one until a global one comes, a *sliding* one by the next
-few rows.
+*global* row is seen for ever, a *local* one until a global one has come, a *sliding* one by the
+next few rows.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ def logits(scorer: Tensor, hidden: Tensor) -> Tensor:
 def visible(roles: Tensor, queries: int, window: int) -> Tensor:
     """Share of each row that each query sees: 0 or 1 where roles are hard.
 
-    A local row is seen up to the next global one, that one included, and no further back than the
-    window.
+    A local row is seen up to the next global one, that one included, however far it is.
 
     Args:
         roles: Share of each role in a row, [B, H, L, 3]; sums to 1.
         queries: n, at most L.
-        window: How far back a sliding or a local row is seen, itself included.
+        window: How many rows after it see a sliding row.
 
     Returns:
         [B, H, n, L], 0 after the query; every query sees itself.
@@ -41,8 +40,8 @@ def visible(roles: Tensor, queries: int, window: int) -> Tensor:
     before = F.pad(whole.cumsum(-1), (1, 0))[..., :-1]  # global rows before each row
     between = before[..., length - queries :, None] - before[..., None, :] - whole[..., None, :]
     alive = (1 - between).clamp(0, 1)
-    near = (query - row < window).to(roles.dtype)
-    seen = whole[..., None, :] + (local[..., None, :] * alive + sliding[..., None, :]) * near
+    near = (query - row <= window).to(roles.dtype)
+    seen = whole[..., None, :] + local[..., None, :] * alive + sliding[..., None, :] * near
     return torch.where(query == row, 1.0, seen) * (row <= query)
 
 

@@ -28,10 +28,10 @@ CARD = MethodCard(
     code_licence="Apache-2.0",
     differences=(
         "With variant='prompt' the score is kvpress': attention of the prompt's last query, mean "
-        "over all heads of a block, so that all heads keep the same rows; the last row stays.",
-        "With variant='decode' the same rule is applied after every token of the answer too, so "
-        "that the cache does not grow. kvpress has no such variant, and the paper's own code was "
-        "not at hand to check it against.",
+        "over all heads of a block, so that all heads keep the same rows; the last row stays, "
+        "which the paper's code (schwartz-lab-NLP/TOVA) does not ask for.",
+        "With variant='decode' the same rule is applied after every token of the answer too, as in "
+        "the paper, so that the cache does not grow. kvpress has no such variant.",
     ),
     sweep=(
         {"keep": 0.75, "question": 1},

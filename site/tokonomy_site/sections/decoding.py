@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from tokonomy.store.answers import accepted, histogram, most, whole_prompts
+from tokonomy.store.answers import accepted, first_tokens, histogram, most, whole_prompts
 from tokonomy.store.fields import Missing
 from tokonomy.store.lengths import Length, by_length, faster_from
 from tokonomy.store.observed import ONE_PASS, Decoded, Decoding
@@ -117,7 +117,7 @@ def _arms(counted: Decoding) -> Table:
 def _arm(name: str, samples: Sequence[Decoded]) -> Line:
     later = [each for each in samples if each.read[1:]]
     calls = sum(len(each.read) - 1 for each in later)
-    made = sum(max(0, each.tokens - 1) for each in samples)
+    made = sum(max(0, each.tokens - first_tokens(each)) for each in samples)
     held = [most(each) for each in later]
     texts = (
         name,
@@ -170,8 +170,8 @@ def _length(each: Length) -> Line:
 
 def _longer(lengths: Sequence[Length]) -> str:
     found, most = faster_from(lengths), count(lengths[-1].longest)
-    if found is None:
-        return f"It is not surely faster on the longest prompts, of up to {most} tokens."
+    if isinstance(found, Missing):
+        return explained(found.reason)
     return f"It is surely faster on prompts of {count(found)} tokens and more, up to {most}."
 
 

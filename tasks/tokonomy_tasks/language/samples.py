@@ -28,14 +28,19 @@ _TOKENS = 48  # of an answer of the decoding tasks; no token is shorter than a c
 
 
 def _splits(name: str, count: int, draw: Draw) -> DatasetDict:
-    """The first ``count`` samples with prompts of their own that are drawn for each split."""
+    """The first ``count`` samples with prompts of their own that are drawn for each split.
+
+    Those of one group stand together, so that places spread evenly over a split reach every group.
+    """
 
     def drawn(split: str) -> list[Sample]:
         rng, found = random.Random(f"{name} {split}"), dict[str, Sample]()
         for _ in range(_DRAWS * count):
             found |= {each["prompt"]: each for each in draw(rng, split)}
             if len(found) >= count:
-                return list(found.values())[:count]
+                kept = list(found.values())[:count]
+                groups = list(dict.fromkeys(each.get("group") for each in kept))
+                return sorted(kept, key=lambda each: groups.index(each.get("group")))
         raise BadData(f"{name}: expected {count} samples from Python's own texts; got {len(found)}")
 
     return DatasetDict({split: Dataset.from_list(drawn(split)) for split in ("train", "test")})

@@ -15,8 +15,9 @@ from tokonomy.families.contract import Reading
 from tokonomy.families.language.batch import Batch
 from tokonomy.families.language.family import Decoding
 from tokonomy.families.language.model import LanguageModel, Reader
+from tokonomy_methods.decoding.alone import one_of
 from tokonomy_methods.decoding.fusion import fused, remaining, shown
-from tokonomy_methods.decoding.in_flight_batching import InFlightBatching, single
+from tokonomy_methods.decoding.in_flight_batching import InFlightBatching
 
 PROMPTS = [tiny().tokenizer.encode(text)[cut:] for text in TEXTS for cut in (0, 3)]
 
@@ -93,8 +94,8 @@ def test_joined_readers_go_on_as_each_would_alone() -> None:
     tokens = torch.tensor([[4], [90], [301], [17]])
 
     def begun(row: int) -> Reader:
-        reader = model.read(single(batch, row))
-        reader.prompt(single(batch, row))
+        reader = model.read(one_of(batch, row))
+        reader.prompt(one_of(batch, row))
         return reader
 
     def plain(row: int, *more: int) -> Tensor:
@@ -120,9 +121,9 @@ def test_joined_readers_go_on_as_each_would_alone() -> None:
 @torch.inference_mode()
 def test_rows_of_equal_length_need_no_mask() -> None:
     batch = asked([PROMPTS[0], PROMPTS[0], PROMPTS[1]], 4)
-    readers = [tiny().read(single(batch, row)) for row in range(3)]
+    readers = [tiny().read(one_of(batch, row)) for row in range(3)]
     for row, reader in enumerate(readers):
-        reader.prompt(single(batch, row))
+        reader.prompt(one_of(batch, row))
     every = fused(readers)
     assert every.present is not None
     assert remaining(every, [2]).present is None

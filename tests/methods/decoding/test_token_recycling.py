@@ -40,6 +40,7 @@ def test_a_template_holds_parents_and_likelier_siblings(nodes: int, ranks: int) 
     for place, path in enumerate(paths):
         assert path[:-1] == () or path[:-1] in paths[:place]
         assert all((*path[:-1], rank) in paths[:place] for rank in range(path[-1]))
+        assert place == 0 or len(path) >= len(paths[place - 1])  # the nearer place is the earlier
         assert max(path) < ranks
 
 
@@ -53,7 +54,7 @@ def test_smaller_trees_are_the_likeliest_nodes_of_the_largest() -> None:
         assert set(part) <= set(whole)
         rest = set(whole) - set(part)
         assert max(map(unlikely, part)) <= min(map(unlikely, rest))
-    assert template(6, 8) == [(0,), (1,), (0, 0), (2,), (3,), (0, 1)]
+    assert template(6, 8) == [(0,), (1,), (2,), (3,), (0, 0), (0, 1)]
 
 
 def test_a_node_is_the_successor_of_its_parent() -> None:

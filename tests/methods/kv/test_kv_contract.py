@@ -157,6 +157,21 @@ def test_every_build_of_model_is_compressed(
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_scores_follow_from_what_the_model_s_head_says(
+    name: str, llama: LanguageModel, asked: Asked, calibration: Calibration
+) -> None:
+    for given in (1, 7):
+        batch = asked(1, given=given)
+        with (
+            prepared(name, middle(name), llama, calibration) as predict,
+            FAMILY.heard(llama, batch) as heard,
+        ):
+            logits = heard(predict(batch))
+        assert logits is not None
+        assert logits.shape == (1, given, 128)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_answers_are_well_formed(
     name: str, llama: LanguageModel, asked: Asked, calibration: Calibration
 ) -> None:

@@ -34,9 +34,8 @@ def loops(text: str, window: int) -> list[list[float]]:
     for query in range(len(text)):
         row = []
         for key, role in enumerate(text):
-            near = 0 <= query - key < window
             between = "g" in text[key + 1 : query]
-            sees = {"g": True, "l": near and not between, "s": near}[role]
+            sees = {"g": True, "l": not between, "s": query - key <= window}[role]
             row.append(float(key == query or (key < query and sees)))
         found.append(row)
     return found
@@ -58,7 +57,7 @@ def test_a_worked_case() -> None:
         [1, 1, 1, 0, 0, 0, 0],
         [1, 1, 1, 1, 0, 0, 0],  # the second global row still sees the local one before it
         [1, 0, 1, 1, 1, 0, 0],
-        [1, 0, 0, 1, 1, 1, 0],
+        [1, 0, 1, 1, 1, 1, 0],
         [1, 0, 0, 1, 1, 1, 1],
     ]
 

@@ -48,8 +48,10 @@ Answer = Callable[[Row], Any]
 class Adapter(TemplateLM):  # type: ignore[misc]  # lm-eval has no types
     """An lm-eval model that asks and answers as lm-eval's own for transformers, ``HFLM``.
 
-    Two things differ: what does not fit the model is refused, where ``HFLM`` cuts its beginning
-    off; and the likeliest token is next, whatever penalty a ``generation_config.json`` asks for.
+    Three things differ: what does not fit the model is refused, where ``HFLM`` cuts its beginning
+    off; the likeliest token is next, whatever penalty a ``generation_config.json`` asks for; and
+    only a token that holds a whole stop string ends decoding, while one spread over several tokens
+    is cut from the text afterwards, so that there both arms make more tokens than are scored.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from copy import copy
 from typing import Any
 
@@ -62,14 +63,19 @@ def _unanswered(request: Any) -> Any:
 
 
 def _said(sample: dict[str, Any]) -> int | str:
-    """What a sample was answered: a text, the choice, or whether it was the likeliest."""
+    """What a sample was answered: the text before any filter, the choice, or the likelihood.
+
+    Of long texts the beginning and a hash of the whole.
+    """
     first = sample["filtered_resps"][0]
     if isinstance(first, str | list):
-        return str(first)[:_TEXT]
+        text = str(sample["resps"][0][0])
+        whole = hashlib.sha256(text.encode()).hexdigest()
+        return text if len(text) <= _TEXT else f"{text[:_TEXT]} … {whole[:16]}"
     if isinstance(first, float):
         return f"{first:.4g}"
     likely = [each[0] for each in sample["filtered_resps"]]
-    return likely.index(max(likely)) if len(likely) > 1 else int(first[1])
+    return likely.index(max(likely)) if len(likely) > 1 else f"{likely[0]:.4g}"
 
 
 def _score(task: str, sample: dict[str, Any], metric: str | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -191,9 +191,9 @@ class Language:
             said.append(logits)
 
         def before(output: Tensor) -> Tensor | None:
-            last = said[-batch.given.shape[1] :]  # each pass says one at least
-            logits = torch.cat(last, 1)[:, -batch.given.shape[1] :] if last else None
+            last = [each for each in said[-batch.given.shape[1] :] if each.ndim == 3]
             said.clear()
+            logits = torch.cat(last, 1)[:, -batch.given.shape[1] :] if last else None
             if logits is None or logits.shape[:2] != batch.given.shape:
                 return None
             follows = torch.allclose(judged(logits, batch.given), output, atol=1e-3)
@@ -245,6 +245,18 @@ def _opened(task_ref: str, split: str) -> Requests:
     return data
 
 
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested dicts, lists and tuples."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _tensors(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _tensors(each)
+
+
 def _wellformed(output: Tensor, batch: Batch, model: LanguageModel) -> bool:
     there = output >= 0
     ends = torch.isin(output, torch.tensor(batch.ends, device=output.device))
@@ -255,13 +267,12 @@ def _wellformed(output: Tensor, batch: Batch, model: LanguageModel) -> bool:
 
 
 def _bytes(cache: Any) -> tuple[int, int]:
-    """Bytes of cached keys and values, and of the memory that their tensors hold on to."""
-    tensors = [
-        tensor
-        for layer in getattr(cache, "layers", ())
-        for tensor in (getattr(layer, "keys", None), getattr(layer, "values", None))
-        if isinstance(tensor, Tensor)
-    ]
+    """Bytes of what a cache holds, and of the memory that its tensors hold on to.
+
+    Every tensor of its layers counts, whatever it is called; of a cache without layers its own.
+    """
+    parts = [] if cache is None else getattr(cache, "layers", None) or [cache]
+    tensors = [tensor for part in parts for tensor in _tensors(vars(part))]
     storages = {each.untyped_storage().data_ptr(): each.untyped_storage() for each in tensors}
     return (
         sum(each.numel() * each.element_size() for each in tensors),
