@@ -68,8 +68,8 @@ _CACHED = (
     "line has MiB, or says so: none saved, or all held where less is cached. What a method keeps "
     "beside the cache, such as scores, is in the memory of the process only.",
     "Where tokens are given to be scored, the reference reads them in one pass, while a method "
-    "that decides after every token, or whose blocks hold different numbers of rows, reads them one by "
-    "one: its time is mostly that.",
+    "that decides after every token, or whose blocks hold different numbers of rows, reads them "
+    "one by one: its time is mostly that.",
     "A row tagged simulated hides keys and values instead of dropping them: its score is that of "
     "the method, its memory and times are those of a full cache.",
 )

@@ -397,8 +397,8 @@ METRICS: dict[str, Meaning] = {
         "higher",
         "samples",
         "Tokens beyond one a pass in the answer over those beyond one a pass that were read: "
-        "drafts that were accepted, where all that is read are drafts. Of a tree at most one branch can "
-        "be, so it does not compare with that of a chain.",
+        "drafts that were accepted, where all that is read are drafts. Of a tree at most one "
+        "branch can be, so it does not compare with that of a chain.",
     ),
     "kv_logical_bytes": _row(
         "Cache",
