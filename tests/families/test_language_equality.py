@@ -155,7 +155,7 @@ def compare(folder: Path, data: Requests, file: Path, **options: Any) -> Outputs
         assert found.scores[at] == pytest.approx(score, abs=1e-6)
         for place, responses in enumerate(sample["resps"]):
             if isinstance(responses[0], str):
-                assert found.predictions[at] == str(sample["filtered_resps"][0])
+                assert found.predictions[at] == sample["resps"][0][0]
                 continue
             rows = [found.raw[key] for key in sorted(found.raw) if key // _PER_SAMPLE == at]
             mine = rows if isinstance(responses[0], float) else [rows[place]]

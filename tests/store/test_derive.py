@@ -16,7 +16,7 @@ from tokonomy.store.derive import derive
 from tokonomy.store.fields import Missing
 from tokonomy.store.joules import ENERGY
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL, Metric
-from tokonomy.store.observed import Energy, Memory, Quality, Timing, Work
+from tokonomy.store.observed import Decoding, Energy, Memory, Quality, Timing, Work
 from tokonomy.store.record import Record, parse
 
 TINY = {"queries": 1.0, "keys": 1.0, "mlp": 5e-324, "masked": 0.0}
@@ -421,7 +421,17 @@ def test_intervals_are_where_the_table_says() -> None:
     assert isinstance(record.timing, Timing)
     device = {"method": [pair.method_ns // 2 for pair in record.timing.pairs]}
     whole = with_pairs(record, record.timing.pairs, device_ns=device)
-    both = [*derive(whole), *derive(make_language_record(accept=2.0, drafts=4))]
+    drafted = make_language_record(accept=2.0, drafts=4)
+    assert isinstance(drafted.quality, Quality)
+    assert isinstance(drafted.decoding, Decoding)
+    shared = [at % 5 for at in range(len(drafted.quality.scores["method"]))]
+    apart = drafted.model_copy(
+        update={
+            "quality": drafted.quality.model_copy(update={"shared": shared}),
+            "decoding": drafted.decoding.model_copy(update={"kl_nats": [0.1, 0.3]}),
+        }
+    )
+    both = [*derive(whole), *derive(apart)]
     with_interval = {metric.name for metric in both if metric.low is not None}
     assert with_interval == WITH_INTERVAL
 

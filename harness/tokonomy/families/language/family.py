@@ -246,9 +246,9 @@ def _opened(task_ref: str, split: str) -> Requests:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested dicts, lists and tuples."""
+    """The tensors in nested dicts, lists and tuples, counters of one or no dimension apart."""
     if isinstance(value, Tensor):
-        yield value
+        yield from [value] if value.ndim > 1 else []
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _tensors(each)
