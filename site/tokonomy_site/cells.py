@@ -46,7 +46,7 @@ _SHORT = {
     "not-computable": "withheld",
     "no-device-memory": "not a GPU",
     "tokens-given": "none made",
-    "not-faster-on-long": "never",
+    "not-faster-on-long": "none",
     "answers-shorter": "says less",
     "too-few-blocks": "withheld",
     "blocks-alike": "withheld",

@@ -75,7 +75,7 @@ _CACHED = (
 )
 _LONGER = (
     "Faster from is the break-even: prompts of so many tokens from which on, longer ones included, "
-    "the interval of the latency ratio lies below 1 and answers are no shorter. Never says that it "
+    "the interval of the latency ratio lies below 1 and answers are no shorter. None says that it "
     "does not on the longest that were timed, withheld that there were too few calls to tell. A "
     "run's page has time and cache by the length of the prompt."
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tokonomy.catalog.registry import catalogue
+from tokonomy.catalog.registry import catalogue, unknown
 from tokonomy.catalog.sources import reached, source_hash
 from tokonomy.errors import BadParameter, UnknownId
 
@@ -118,3 +118,10 @@ def test_a_method_reaches_the_code_that_runs_the_model() -> None:
     assert "tokonomy.families.vision.attention" in modules
     assert "tokonomy_methods.tokens.merge" in modules
     assert not any(name.startswith("tokonomy.cli") for name in modules)
+
+
+def test_a_long_list_of_what_is_known_is_cut() -> None:
+    said = unknown("task", "zzzz", (f"name-{number:04d}" for number in range(5000)))
+    assert "name-0000" in said
+    assert said.endswith(" and 4,960 more")
+    assert len(said) < 600

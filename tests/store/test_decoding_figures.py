@@ -320,6 +320,15 @@ def test_tokens_that_were_given_were_not_made() -> None:
     assert found["kv_logical_bytes"].value is not None
 
 
+def test_likelihoods_are_no_answers_that_could_agree() -> None:
+    record = by_hand(first_token=ONE_PASS)
+    assert figures(record)["agreement"].reason == "tokens-given"
+    assert isinstance(record.quality, Quality)
+    chosen = {arm: [1] * len(said) for arm, said in record.quality.outputs.items()}
+    quality = record.quality.model_copy(update={"outputs": chosen})
+    assert figures(record.model_copy(update={"quality": quality}))["agreement"].value == 1
+
+
 def test_unseen_passes_leave_the_first_token() -> None:
     found = figures(by_hand(decoding={"reason": "unseen-passes", "detail": None}))
     assert found["ttft_ms"].value is None  # five pairs

@@ -21,6 +21,7 @@ from tokonomy.catalog.reading import read_card
 from tokonomy.catalog.sources import source_hash
 from tokonomy.errors import BadCard, BadParameter, TokonomyError, UnknownId
 
+_LISTED = 40  # names in a message
 NOUNS = ("method", "task", "model")
 OURS = ("tokonomy", "tokonomy_methods", "tokonomy_suites", "tokonomy_tasks")
 
@@ -167,7 +168,9 @@ def unknown(noun: str, name: str, known: Iterable[str]) -> str:
     """One line that says an id is unknown and which ones are near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
+    rest = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    listed = f"known: {', '.join(names[:_LISTED]) or 'none'}{rest}"
+    hint = f"did you mean {' or '.join(near)}?" if near else listed
     return f"no {noun} {name!r}; {hint}"
 
 

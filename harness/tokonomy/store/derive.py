@@ -25,11 +25,21 @@ from tokonomy.store.decoding import decoded, not_below_zero
 from tokonomy.store.fields import Arm, Missing, Mode
 from tokonomy.store.joules import ENERGY, joules
 from tokonomy.store.metrics import METRICS, Metric, absent, estimated, figure, present
-from tokonomy.store.observed import Costs, Energy, Layer, Memory, Peak, Quality, Timing, Work
+from tokonomy.store.observed import (
+    Costs,
+    Decoding,
+    Energy,
+    Layer,
+    Memory,
+    Peak,
+    Quality,
+    Timing,
+    Work,
+)
 from tokonomy.store.record import Record
 from tokonomy.store.scripted import scripted
 
-DERIVATION = 7
+DERIVATION = 8
 """Raised with every change to what is derived; a store then recomputes all of its figures."""
 
 QUALITY = (
@@ -87,7 +97,7 @@ def derive(record: Record) -> list[Metric]:
     if why is not None:
         return [absent(name, why) for name in METRICS]
     return [
-        *_group(record.quality, QUALITY, _quality),
+        *_group(record.quality, QUALITY, lambda quality: _quality(quality, _given(record))),
         *_group(record.timing, TIMING, lambda timing: _timing(timing, record.cell.batch_size)),
         *_group(record.memory, MEMORY, lambda memory: _memory(memory, record.cell.mode)),
         *_group(record.work, WORK, _work),
@@ -110,7 +120,12 @@ def _group(
     return make(part)
 
 
-def _quality(quality: Quality) -> Iterator[Metric]:
+def _given(record: Record) -> bool:
+    """Whether tokens are given to be scored, so that no answer is made of tokens."""
+    return isinstance(record.first_token, Missing) and isinstance(record.decoding, Decoding)
+
+
+def _quality(quality: Quality, given: bool) -> Iterator[Metric]:
     scores = {arm: np.array(values) for arm, values in quality.scores.items()}
     method, reference = scores["method"], scores["reference"]
     yield estimated("accuracy", average(method))
@@ -124,7 +139,7 @@ def _quality(quality: Quality) -> Iterator[Metric]:
     else:
         yield absent("accuracy_drop", "scores-not-binary")
         yield absent("accuracy_drop_p", "scores-not-binary")
-    yield _agreement(quality)
+    yield _agreement(quality, given)
     if quality.shared:
         yield estimated("shared_tokens", not_below_zero(mean(quality.shared)))
     else:
@@ -132,10 +147,12 @@ def _quality(quality: Quality) -> Iterator[Metric]:
     yield from _strata(scores)
 
 
-def _agreement(quality: Quality) -> Metric:
+def _agreement(quality: Quality, given: bool) -> Metric:
     ours, theirs = quality.outputs.get("method"), quality.outputs.get("reference")
     if ours is None or theirs is None:
         return absent("agreement", "no-outputs")
+    if given and any(isinstance(each, str) for each in theirs):
+        return absent("agreement", "tokens-given")  # a likelihood is no answer; see kl_nats
     same = sum(left == right for left, right in zip(ours, theirs, strict=True))
     return estimated("agreement", wilson(same, len(ours)))
 
