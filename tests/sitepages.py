@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-KINDS = ("index", "leaderboard", "method", "task", "run", "failed-run", "methodology", "data")
+KINDS = ("index", "atlas", "leaderboard", "method", "task", "run", "failed-run", "methodology",
+         "data")  # fmt: skip
 #: Kinds of page that only a site with a GPU, calibration and runs that are no results has.
 LAB_KINDS = ("gpu-board", "unscored-board", "energy-run", "scripted-run", "calibrated", "index")
 

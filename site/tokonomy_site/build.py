@@ -14,14 +14,31 @@ from tokonomy.store.published import text as schema
 from tokonomy.store.record import parse
 from tokonomy_site import downloads
 from tokonomy_site.page import Page, html, navigation
-from tokonomy_site.pages import data, index, leaderboard, method, methodology, model, run, task
+from tokonomy_site.pages import (
+    atlas,
+    data,
+    index,
+    leaderboard,
+    method,
+    methodology,
+    model,
+    run,
+    task,
+)
 from tokonomy_site.reading import calibrations, gather, snapshot
 from tokonomy_site.snapshot import Run, Snapshot
 from tokonomy_site.writer import replacing, write
 
 STATIC = ("site.css", "tables.js")
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
-BUILDERS = (leaderboard.pages, method.pages, task.pages, model.pages, methodology.pages)
+BUILDERS = (
+    leaderboard.pages,
+    method.pages,
+    task.pages,
+    model.pages,
+    atlas.pages,
+    methodology.pages,
+)
 
 
 def build(place: str, records: Path | None, out: Path, calibration: Path | None = None) -> Path:

@@ -59,6 +59,7 @@ def navigation(snapshot: Snapshot) -> list[Entry]:
     ]
     return [
         *boards,
+        Entry(path="atlas.html", title="Atlas"),
         Entry(path="methodology.html", title="Methodology"),
         Entry(path="data.html", title="Data"),
     ]
