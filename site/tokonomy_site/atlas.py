@@ -11,16 +11,16 @@ from importlib.resources import files
 from typing import Literal
 
 from tokonomy.catalog.cards import MethodCard
+from tokonomy_site.page import FAMILIES as MEASURED
 
 State = Literal["measured", "not measured yet", "not here yet"]
 
 FAMILIES: Mapping[str, str] = {
+    **MEASURED,
     "backbone": "Architectures",
-    "decoding": "Decoding",
     "forensics": "Detection of generated text",
     "generation": "Generation",
     "imagetok": "Image tokenizers",
-    "kv": "KV cache",
     "probe": "Probing",
     "reference": "References",
     "retrieval": "Retrieval",
@@ -29,7 +29,6 @@ FAMILIES: Mapping[str, str] = {
     "t2i": "Text to image",
     "task": "Tasks",
     "tokenizer": "Text tokenizers",
-    "vision": "Vision transformers",
     "vlm": "Vision-language models",
 }
 

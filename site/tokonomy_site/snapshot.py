@@ -12,6 +12,7 @@ from tokonomy.store.calibration import Calibration
 from tokonomy.store.epochs import Device
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import IDENTITY
+from tokonomy.store.spent import spent
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
@@ -97,18 +98,8 @@ class Run:
 
     @property
     def spent(self) -> float | None:
-        """What is left of what its family saves, by which settings go from gentle to hard.
-
-        Tokens kept; of decoding passes of the model over those of the reference; of caches bytes,
-        to the per cent, since what hides the most can hold a byte more.
-        """
-        if self.family == "decoding":
-            given = self.figure("acceptance_length").value
-            return 1 / given if given else None
-        if self.family == "kv":
-            kept = self.figure("kv_logical_ratio").value
-            return None if kept is None else round(kept, 2)
-        return self.figure("tokens_kept").value
+        """What is left of what its family saves; see ``store.spent``."""
+        return spent(self.family, self.figures)
 
     @property
     def identity(self) -> tuple[Any, ...]:

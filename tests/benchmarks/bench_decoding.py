@@ -11,7 +11,7 @@ import gc
 import random
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -35,15 +35,6 @@ from tokonomy_methods.decoding.trie import Below, Store
 from tokonomy_methods.decoding.trigrams import Table, counted
 
 VOCABULARY, PROMPT, ANSWER = 2048, 300, 48
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        yield
-    torch.set_num_threads(threads)
 
 
 @cache

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tokonomy.families import load_family
@@ -51,15 +50,6 @@ def arms() -> tuple[Any, Any, list[Any]]:
     models = [family.load("digits-vit", device="cpu", precision="fp32") for _ in range(2)]
     data = family.open("digits")
     return *models, list(family.batches(models[0], data, 1, indices=range(16)))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        yield
-    torch.set_num_threads(threads)
 
 
 def paired(one: Any, other: Any, batches: list[Any]) -> Answer:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -26,15 +25,6 @@ from tokonomy.families.language.surroundings import quiet
 DECODING = Decoding()
 PLACE = Path(__file__).parents[2] / "tasks" / "tokonomy_tasks" / "language"
 ROUNDS = 5
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,10 @@ from tokonomy.families.language.model import LanguageModel, judged
 from tokonomy.measure.devices import open_telemetry
 from tokonomy.measure.protocol import FRESH_LEAST
 from tokonomy.run.bench import Bench
+from tokonomy.run.checks import check_memory
 from tokonomy.run.ending import Ended
 from tokonomy.run.guards import Surroundings
-from tokonomy.run.passes import check_memory, choose, count_decoding, judge
+from tokonomy.run.passes import choose, count_decoding, judge
 from tokonomy.store.fields import Missing
 from tokonomy.store.observed import Decoding as Counted
 from tokonomy.store.observed import Quality

@@ -13,7 +13,7 @@ from torch import Tensor
 from tokonomy.errors import lacks_memory
 from tokonomy.measure import settings
 from tokonomy.measure.protocol import FRESH_LEAST
-from tokonomy.run import passes, worker
+from tokonomy.run import checks, passes, worker
 from tokonomy.run.ending import Ended, ended
 from tokonomy.run.guards import Surroundings, close
 from tokonomy.run.job import Outcome
@@ -85,7 +85,7 @@ def test_a_lack_of_memory_is_known_by_its_words(error: Exception, lacks: bool) -
 def test_inputs_of_a_shape_that_was_not_timed_are_not_compared() -> None:
     called: list[Any] = []
     batches = passes.Batches(timed=[inputs(2)], fresh=[inputs(3)] * FRESH_LEAST)
-    (flag,) = passes.check_fresh(called.append, called.append, batches, "compile")
+    (flag,) = checks.check_fresh(called.append, called.append, batches, "compile")
     assert (flag.code, flag.detail) == ("fresh-not-checked", "0 fresh inputs")
     assert called == []
 
@@ -98,9 +98,9 @@ def test_without_compiling_inputs_of_another_shape_are_held_against_the_referenc
         time.sleep(0 if len(batch.ids) == 2 else 0.002 * len(batch.ids))
 
     batches = passes.Batches(timed=[inputs(2)], fresh=[inputs(8)] * FRESH_LEAST)
-    assert passes.check_fresh(honest, honest, batches, "eager") == []
+    assert checks.check_fresh(honest, honest, batches, "eager") == []
     with pytest.raises(Ended) as raised:
-        passes.check_fresh(keeps, honest, batches, "eager")
+        checks.check_fresh(keeps, honest, batches, "eager")
     assert raised.value.reason == "faster-on-seen"
 
 

@@ -18,6 +18,7 @@ from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, verify
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import COLUMNS, Run
+from tokonomy.store.spent import spent
 
 _COLUMNS = (
     "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
@@ -102,7 +103,8 @@ def summary(runs: list[Run]) -> None:
     What the reasons and flags in it mean follows on stderr.
     """
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
-                                          -_spent(run), setting(run.params)))  # fmt: skip
+                                          -(spent(run.family, run.metrics) or 0.0),
+                                          setting(run.params)))  # fmt: skip
     names = varying(order)
     rows = [_row(run, names[run.method]) for run in order]
     left_out = _OF_TOKENS if all(run.family == "vision" for run in runs) else ()
@@ -116,13 +118,6 @@ def summary(runs: list[Run]) -> None:
     codes = Counter(code for run in runs for code in (run.reason, *run.flags) if code)
     for code, many in sorted(codes.items()):
         click.echo(f"{plain(code)} ({many}): {REASONS.get(code, 'not known here')}", err=True)
-
-
-def _spent(run: Run) -> float:
-    """What is left of what a run's family saves."""
-    name = {"decoding": "target_calls", "kv": "kv_logical_ratio"}.get(run.family, "tokens_kept")
-    spent = run.metrics.get(name)
-    return spent.value if spent is not None and spent.value is not None else 0.0
 
 
 def facts(run: Run) -> dict[str, Any]:

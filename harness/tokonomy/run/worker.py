@@ -31,7 +31,7 @@ from tokonomy.measure.memory import Baseline, baseline, measure_peak
 from tokonomy.measure.modes import Executed, executed, prime
 from tokonomy.measure.protocol import MEMORY_CALLS, SLOWED
 from tokonomy.measure.telemetry import Telemetry
-from tokonomy.run import passes
+from tokonomy.run import checks, passes
 from tokonomy.run.bench import Bench, calibration, open_bench, second_model
 from tokonomy.run.ending import Ended, stage
 from tokonomy.run.guards import Careful, Surroundings, called, close
@@ -186,7 +186,7 @@ class _Plain:
 def _warmed(bench: Bench, probe: Any) -> _Plain:
     """Call the model while nothing has touched it; brings in the pages that any call needs."""
     output, probe = bench.model(probe).clone(), copied(probe)
-    return _Plain(probe=probe, output=output, seconds=median(passes.seconds(bench.model, probe)))
+    return _Plain(probe=probe, output=output, seconds=median(checks.seconds(bench.model, probe)))
 
 
 def _near(outcome: Outcome, plain: _Plain, reference: Any, mode: Mode) -> list[float]:
@@ -198,7 +198,7 @@ def _near(outcome: Outcome, plain: _Plain, reference: Any, mode: Mode) -> list[f
     timed = sorted(pair.reference_ns for pair in outcome.timing.pairs)
     if mode == "eager" and timed[len(timed) // 10] * 1e-9 <= SLOWED * plain.seconds:
         return []
-    near = passes.seconds(reference, plain.probe)
+    near = checks.seconds(reference, plain.probe)
     return near if mode == "eager" or min(near) > SLOWED * plain.seconds else []
 
 
@@ -206,7 +206,7 @@ def _slowed(near: list[float], plain: _Plain, reference: Any) -> list[Flag]:
     """Raise if the reference is quick again now that the method is gone; a flag if it is not."""
     if not near:
         return []
-    ratio = min(near) / median(passes.seconds(reference, plain.probe))
+    ratio = min(near) / median(checks.seconds(reference, plain.probe))
     if ratio > SLOWED:
         detail = f"{ratio:.1f} times as slow as right after the method was undone"
         raise Ended("invalid", "reference-slowed", detail)
@@ -264,9 +264,9 @@ def _measure(
         raise Ended("invalid", "not-deterministic")
     if arm.recompiles():
         raise Ended("invalid", "recompiled", f"{arm.recompiles()} times after warm-up")
-    fresh = passes.check_fresh(timed, untouched, batches, bench.job.cell.mode)
-    passes.check_memory(family, bench.model, predict, batches.timed[-MEMORY_CALLS:])
-    passes.check_input(Careful(timed, around), untouched, probe)
+    fresh = checks.check_fresh(timed, untouched, batches, bench.job.cell.mode)
+    checks.check_memory(family, bench.model, predict, batches.timed[-MEMORY_CALLS:])
+    checks.check_input(Careful(timed, around), untouched, probe)
     work, counted = passes.count_work(bench, predict, reference)
     decoding, read = passes.count_decoding(bench, predict, reference, batches.timed)
     with around.threads(max(1, environment.cores() // 2)):

@@ -45,7 +45,7 @@ _MS = 1e-6  # milliseconds in a nanosecond
 def decoded(record: Record) -> Iterator[Metric]:
     """Every figure of the groups above, in their order; where a part is missing, its reason."""
     whole, counted, size = record.timing, whole_prompts(record.decoding), record.cell.batch_size
-    first = _made(record)
+    first = GIVEN if given(record) else record.first_token
     yield from _where(FIRST, _first, first)
     yield from _where(REST, partial(_rest, size), whole, first, counted)
     yield from _where(RATES, partial(_rates, size), whole, first, counted)
@@ -56,10 +56,9 @@ def decoded(record: Record) -> Iterator[Metric]:
     yield from _where(LONGER, _longer, by_length(record))
 
 
-def _made(record: Record) -> Timing | Missing:
-    """Calls for the first token; none where tokens were given to be scored, not made."""
-    scored = isinstance(record.first_token, Missing) and isinstance(record.decoding, Decoding)
-    return GIVEN if scored else record.first_token
+def given(record: Record) -> bool:
+    """Whether tokens were given to be scored, so that no answer is made of tokens."""
+    return isinstance(record.first_token, Missing) and isinstance(record.decoding, Decoding)
 
 
 def _where(

@@ -21,13 +21,12 @@ from tokonomy.stats.latency import (
 )
 from tokonomy.stats.means import mean
 from tokonomy.stats.paired import average, binary, difference, mcnemar, retained, wilson
-from tokonomy.store.decoding import decoded, not_below_zero
+from tokonomy.store.decoding import decoded, given, not_below_zero
 from tokonomy.store.fields import Arm, Missing, Mode
 from tokonomy.store.joules import ENERGY, joules
 from tokonomy.store.metrics import METRICS, Metric, absent, estimated, figure, present
 from tokonomy.store.observed import (
     Costs,
-    Decoding,
     Energy,
     Layer,
     Memory,
@@ -97,7 +96,7 @@ def derive(record: Record) -> list[Metric]:
     if why is not None:
         return [absent(name, why) for name in METRICS]
     return [
-        *_group(record.quality, QUALITY, lambda quality: _quality(quality, _given(record))),
+        *_group(record.quality, QUALITY, lambda quality: _quality(quality, given(record))),
         *_group(record.timing, TIMING, lambda timing: _timing(timing, record.cell.batch_size)),
         *_group(record.memory, MEMORY, lambda memory: _memory(memory, record.cell.mode)),
         *_group(record.work, WORK, _work),
@@ -120,12 +119,7 @@ def _group(
     return make(part)
 
 
-def _given(record: Record) -> bool:
-    """Whether tokens are given to be scored, so that no answer is made of tokens."""
-    return isinstance(record.first_token, Missing) and isinstance(record.decoding, Decoding)
-
-
-def _quality(quality: Quality, given: bool) -> Iterator[Metric]:
+def _quality(quality: Quality, scored: bool) -> Iterator[Metric]:
     scores = {arm: np.array(values) for arm, values in quality.scores.items()}
     method, reference = scores["method"], scores["reference"]
     yield estimated("accuracy", average(method))
@@ -139,7 +133,7 @@ def _quality(quality: Quality, given: bool) -> Iterator[Metric]:
     else:
         yield absent("accuracy_drop", "scores-not-binary")
         yield absent("accuracy_drop_p", "scores-not-binary")
-    yield _agreement(quality, given)
+    yield _agreement(quality, scored)
     if quality.shared:
         yield estimated("shared_tokens", not_below_zero(mean(quality.shared)))
     else:
@@ -147,11 +141,11 @@ def _quality(quality: Quality, given: bool) -> Iterator[Metric]:
     yield from _strata(scores)
 
 
-def _agreement(quality: Quality, given: bool) -> Metric:
+def _agreement(quality: Quality, scored: bool) -> Metric:
     ours, theirs = quality.outputs.get("method"), quality.outputs.get("reference")
     if ours is None or theirs is None:
         return absent("agreement", "no-outputs")
-    if given and any(isinstance(each, str) for each in theirs):
+    if scored and any(isinstance(each, str) for each in theirs):
         return absent("agreement", "tokens-given")  # a likelihood is no answer; see kl_nats
     same = sum(left == right for left, right in zip(ours, theirs, strict=True))
     return estimated("agreement", wilson(same, len(ours)))

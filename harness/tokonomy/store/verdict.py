@@ -23,7 +23,8 @@ any wrong verdict in a class is at most ``ALPHA``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -41,24 +42,49 @@ from tokonomy.store.record import Record
 
 Outcome = Literal["beats", "loses", "no difference", "not comparable"]
 
-BASELINES: Mapping[str, tuple[str, ...]] = {
-    "vision": ("random-drop", "downsample"),
-    "kv": ("random-cache",),
-}
-"""Methods without an idea that others of their family have to beat."""
-
-TERMS: Mapping[str, tuple[str, ...]] = {"kv": ("question",)}
-"""Parameters that say what is asked rather than how it is answered: equal in any comparison."""
-
-_SLACK: Mapping[str, float] = {"kv": 0.01}  # relative; shares this close count as equal
-_WHOLE = 0.98  # share of a cache from which on nothing is saved
-
 ALPHA = 0.05
 """Chance of any wrong verdict on one method against one baseline in one class."""
 
 T = TypeVar("T")
 
 _SAME = 1e-9  # shares closer than this are equal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """What a family's methods are held against, and on which terms.
+
+    Attributes:
+        baselines: Methods without an idea.
+        share: What a run spends of what the reference does; None where it was not counted.
+        terms: Parameters that say what is asked rather than how it is answered: equal on both
+            sides.
+        slack: Shares that differ by this much, relative, count as equal.
+        most: Share from which on nothing is saved, so that there is nothing to compare.
+    """
+
+    baselines: tuple[str, ...]
+    share: Callable[[Record], float | None]
+    terms: tuple[str, ...] = ()
+    slack: float = 0.0
+    most: float = math.inf
+
+
+def _tokens(record: Record) -> float | None:
+    return tokens_kept(record.work) if isinstance(record.work, Work) else None
+
+
+def _cache(record: Record) -> float | None:
+    return cached(record.decoding)
+
+
+CONTESTS: Mapping[str, Contest] = {
+    "vision": Contest(baselines=("random-drop", "downsample"), share=_tokens),
+    "kv": Contest(
+        baselines=("random-cache",), share=_cache, terms=("question",), slack=0.01, most=0.98
+    ),
+}
+_NONE = Contest(baselines=(), share=_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,6 +170,7 @@ class Verdict:
 def arm(record: Record) -> Arm | None:
     """What a verdict needs of a run; None where it has no figures."""
     quality, cell = record.quality, record.cell
+    contest = CONTESTS.get(cell.family, _NONE)
     if withheld(record) or not isinstance(quality, Quality):
         return None
     scores = quality.scores["method"]
@@ -156,7 +183,7 @@ def arm(record: Record) -> Arm | None:
             cell.task.split,
             cell.model.id,
             cell.precision,
-            *(json.dumps(cell.method.params.get(name, 0)) for name in TERMS.get(cell.family, ())),
+            *(json.dumps(cell.method.params.get(name, 0)) for name in contest.terms),
         ),
         data=(
             cell.task.data_hash,
@@ -173,16 +200,9 @@ def arm(record: Record) -> Arm | None:
             cell.seed,
         ),
         variant=_variant(cell.method),
-        share=_share(record),
+        share=contest.share(record),
         scores=np.array(scores, dtype=np.bool_) if binary(scores) else None,
     )
-
-
-def _share(record: Record) -> float | None:
-    """What a run spends of what its family saves."""
-    if record.cell.family == "kv":
-        return cached(record.decoding)
-    return tokens_kept(record.work) if isinstance(record.work, Work) else None
 
 
 def _variant(method: MethodRef) -> tuple[tuple[str, str], ...]:
@@ -204,13 +224,14 @@ def verdicts(arms: Iterable[Arm | None]) -> dict[str, dict[str, Verdict]]:
     """
     present = [each for each in arms if each is not None]
     found: dict[str, dict[str, Verdict]] = {each.run_id: {} for each in present}
-    for family, name in ((family, name) for family, names in BASELINES.items() for name in names):
+    for family, contest in CONTESTS.items():
         mine = [each for each in present if each.group[0] == family]
-        runs = pool(each for each in mine if each.method == name)
-        for group in _classes(each for each in mine if each.method != name):
-            bare = [verdict(each, runs, name) for each in group]
-            for each, judged in zip(group, corrected(bare), strict=True):
-                found[each.run_id][name] = judged
+        for name in contest.baselines:
+            runs = pool(each for each in mine if each.method == name)
+            for group in _classes(each for each in mine if each.method != name):
+                bare = [verdict(each, runs, name, contest) for each in group]
+                for each, judged in zip(group, corrected(bare), strict=True):
+                    found[each.run_id][name] = judged
     return found
 
 
@@ -265,13 +286,13 @@ def _level(share: float) -> Level:
     return round(share / _SAME)
 
 
-def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
+def verdict(method: Arm, runs: Pool, baseline: str, contest: Contest) -> Verdict:
     """A method's run against a baseline's runs, not corrected for its other settings."""
     share, group = method.share, runs.get(method.group)
     variants = (group or {}).get(method.data)
     reason = (
         "share-not-counted" if share is None
-        else "nothing-saved" if method.group[0] == "kv" and share >= _WHOLE
+        else "nothing-saved" if share >= contest.most
         else "scores-not-binary" if method.scores is None
         else "no-baseline-run" if group is None
         else "baseline-on-other-samples" if not variants
@@ -279,23 +300,24 @@ def verdict(method: Arm, runs: Pool, baseline: str) -> Verdict:
     )  # fmt: skip
     if share is None or not variants or reason:
         return Verdict(outcome="not comparable", baseline=baseline, reason=reason, share=share)
-    upper, lower = _hardest(method, variants.values()), _easiest(method, variants.values())
+    upper = _hardest(method, variants.values(), contest.slack)
+    lower = _easiest(method, variants.values(), contest.slack)
     outcome, reason = _decide(upper, lower)
     return Verdict(outcome=outcome, baseline=baseline, reason=reason, share=share,
                    upper=upper, lower=lower)  # fmt: skip
 
 
-def _hardest(method: Arm, variants: Iterable[Levels]) -> Match | None:
+def _hardest(method: Arm, variants: Iterable[Levels], slack: float) -> Match | None:
     """Of every variant's next larger setting that which speaks least for the method."""
-    level = _level(_known(method.share) * (1 - _SLACK.get(method.group[0], 0)))
+    level = _level(_known(method.share) * (1 - slack))
     above = [{at: runs for at, runs in levels.items() if at >= level} for levels in variants]
     return max((_match(method, levels[min(levels)]) for levels in above if levels),
                key=_against, default=None)  # fmt: skip
 
 
-def _easiest(method: Arm, variants: Iterable[Levels]) -> Match | None:
+def _easiest(method: Arm, variants: Iterable[Levels], slack: float) -> Match | None:
     """Of every variant's next smaller setting that which speaks most against the method."""
-    level = _level(_known(method.share) * (1 + _SLACK.get(method.group[0], 0)))
+    level = _level(_known(method.share) * (1 + slack))
     below = [{at: runs for at, runs in levels.items() if at <= level} for levels in variants]
     found = [_match(method, levels[max(levels)]) for levels in below if levels]
     if not found:
