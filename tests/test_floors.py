@@ -13,7 +13,7 @@ FLOORS = (
     ("catalog", "store", "results"),
     ("families", "measure"),
     ("run",),
-    ("calibrate",),
+    ("calibrate", "submit"),
     ("cli",),
 )
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -18,6 +18,8 @@ from tokonomy.errors import TokonomyError
 VERBS = {
     "list": "tokonomy.cli.catalog:list_",
     "show": "tokonomy.cli.catalog:show",
+    "new": "tokonomy.cli.new:new",
+    "check": "tokonomy.cli.check:check",
     "run": "tokonomy.cli.run:run",
     "calibrate": "tokonomy.cli.calibrate:calibrate",
     "results": "tokonomy.cli.results:results",

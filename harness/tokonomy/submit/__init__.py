@@ -1,0 +1,1 @@
+"""What comes from outside: begun from a template, checked before anything of it is run."""
