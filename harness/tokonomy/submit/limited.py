@@ -21,13 +21,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-_PASSED = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
+_PASSED = (
+    "PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+)  # fmt: skip
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _LARGEST_FILE = 1 << 30
 _LOOK_S = 0.1
@@ -60,7 +63,7 @@ class Ended:
 
 
 def run(
-    command: Sequence[str], folder: Path, limits: Limits, extra: Mapping[str, str] | None = None
+    command: Sequence[str], folder: Path, limits: Limits, log: Path | None = None
 ) -> Ended:
     """Run a command and all it starts, and end them together.
 
@@ -68,12 +71,12 @@ def run(
         command: Program and arguments.
         folder: Where it runs.
         limits: What it may take.
-        extra: Further variables of its environment.
+        log: Where it is written what the command prints, while it runs.
     """
     with tempfile.TemporaryDirectory(prefix="tokonomy-limited-") as home:
-        told, log = Path(home, "network"), Path(home, "log")
+        told, log = Path(home, "network"), log or Path(home, "log")
         env = {name: os.environ[name] for name in _PASSED if name in os.environ}
-        env |= {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1", **(extra or {})}
+        env |= {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1"}
         launcher = [sys.executable, "-P", "-m", __name__, str(told), "--", *command]
         with log.open("wb") as out:
             process = subprocess.Popen(
