@@ -18,7 +18,7 @@ from tokonomy.store.lines import check_clock, looked_at, numbered
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import Filter
 from tokonomy.store.statements import Statement, statement
-from tokonomy.store.writer import Added, Writer
+from tokonomy.store.writer import Added
 
 MAX_LINE = 16 * 2**20
 """Bytes of one record: several times one with 50,000 samples in three arms (about 2 MB)."""
