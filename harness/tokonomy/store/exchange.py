@@ -84,7 +84,7 @@ def import_files(store: Store, paths: Iterable[Path]) -> Added:
     said: list[tuple[str, Statement]] = []
     added = records = 0
     with store.transaction() as writer:
-        for where, each in _every(paths):
+        for where, each in read_every(paths):
             if isinstance(each, Statement):
                 said.append((where, each))
                 continue
@@ -103,7 +103,7 @@ def import_known(store: Store, paths: Iterable[Path]) -> int:
     """
     out = 0
     with store.transaction() as writer:
-        for where, each in _every(paths):
+        for where, each in read_every(paths):
             if not isinstance(each, Statement):
                 raise BadRecord(f"{where}: expected a statement; got a record")
             known = writer.knows(each.run_id)
@@ -115,11 +115,12 @@ def import_known(store: Store, paths: Iterable[Path]) -> int:
 
 def verify(paths: Iterable[Path]) -> None:
     """Read every line of these files and folders; raises as ``import_files`` would."""
-    for _ in _every(paths):
+    for _ in read_every(paths):
         pass
 
 
-def _every(paths: Iterable[Path]) -> Iterator[tuple[str, Record | Statement]]:
+def read_every(paths: Iterable[Path]) -> Iterator[tuple[str, Record | Statement]]:
+    """Every line of these files, and of the ``.jsonl`` files below these folders."""
     for path in paths:
         for file in _files(path):
             yield from _read(file)
