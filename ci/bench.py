@@ -16,9 +16,10 @@ from pathlib import Path
 import click
 
 from tokonomy.errors import UsageError
+from tokonomy.store.git import done, resolved
 from tokonomy.submit import gate
 from tokonomy.submit.affected import Tree, affected
-from tokonomy.submit.changes import changed, commit, fork_point, git
+from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import script
@@ -31,7 +32,9 @@ from tokonomy.submit.scripts import script
 @click.option("--measure", multiple=True, metavar="NAME=VALUE", help="As of `tokonomy run`.")
 @click.option("--hours", default=24.0, show_default=True, help="Most hours of a suite's part.")
 @click.option("--memory-gib", default=96.0, show_default=True, help="Most memory, GiB.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the records.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the records."
+)
 def main(
     approved: str,
     base: str,
@@ -53,7 +56,7 @@ def main(
     made = gate.plans(root, point, found, suites, out)
     for name, plan in made.items():
         ended.append(gate.measure(root, plan, database, limits, out / f"{name}.log", options))
-        click.echo(f"{name}: exit status {ended[-1].code}, network {ended[-1].network}", err=True)
+        click.echo(f"{name}: exit status {ended[-1].code}; network: {ended[-1].network}", err=True)
     records = gate.handed(database, out / "records.jsonl")
     said = gate.problems(True, records, ended)
     _approved(root, approved)  # what ran could have changed what lies here
@@ -70,10 +73,10 @@ def _approved(root: Path, approved: str) -> None:
     """Raise unless exactly what was approved lies here."""
     if not re.fullmatch(r"[0-9a-f]{40}", approved):
         raise UsageError(f"--approved is the full id of a commit, 40 hex digits; got {approved!r}")
-    here = commit(root, "HEAD")
+    here = resolved(root, "HEAD")
     if here != approved:
         raise UsageError(f"{approved} was approved, and {here} is checked out; approve that one")
-    dirty = git(root, "status", "--porcelain", "-z", "--untracked-files=all")
+    dirty = done(root, ["status", "--porcelain", "-z", "--untracked-files=all"])
     if dirty:
         first = dirty.split(b"\0")[0].decode(errors="replace")
         raise UsageError(f"the checkout is not what was approved: {first}")

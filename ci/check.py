@@ -16,9 +16,10 @@ from pathlib import Path
 import click
 
 from tokonomy.cli.forms import FORMS
+from tokonomy.store.git import resolved
 from tokonomy.submit import append, gate, static
 from tokonomy.submit.affected import Tree, affected
-from tokonomy.submit.changes import changed, commit, fork_point
+from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import script
@@ -50,14 +51,13 @@ def main(base: str, suites: tuple[str, ...], time_s: float, out: Path) -> None:
     problems, made = [], []
     if not findings:
         problems, made = _measured(root, point, found, suites or SUITES, time_s, out)
-    touched = dict(found.why) | ({"everything": found.everything} if found.everything else {})
     report = gate.Report(
-        commit=commit(root, "HEAD"),
+        commit=resolved(root, "HEAD"),
         base=point,
         findings=[astuple(each) for each in findings],
         passed=passed,
         network=network,
-        touched=touched,
+        touched=found.told,
         suites=made,
         problems=problems,
     )
@@ -81,7 +81,9 @@ def _measured(
         for name, plan in made.items():
             log = out / f"{name}.log"
             ended.append(gate.measure(root, plan, database, Limits(time_s=time_s), log, SHORT))
-            click.echo(f"{name}: exit status {ended[-1].code}, network {ended[-1].network}", err=True)
+            click.echo(
+                f"{name}: exit status {ended[-1].code}, network {ended[-1].network}", err=True
+            )
     records = gate.handed(database, out / "records.jsonl")
     return gate.problems(bool(made), records, ended), list(made)
 

@@ -1,7 +1,7 @@
 """From a diff to the cells that it touches: writes each suite's part as a suite of its own.
 
-    python ci/plan.py --base origin/main --suite quick --suite language-quick --out plans
-    tokonomy run --suite plans/quick.json
+python ci/plan.py --base origin/main --suite quick --suite language-quick --out plans
+tokonomy run --suite plans/quick.json
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(base: str, suites: tuple[str, ...], out: Path) -> None:
     found = affected(Tree(root), point, changed(root, point))
     out.mkdir(parents=True, exist_ok=True)
     made = plans(root, point, found, suites, out)
-    for label, why in {**found.why, **({"everything": found.everything} if found.everything else {})}.items():
+    for label, why in found.told.items():
         click.echo(f"{label}: {why}", err=True)
     for name in suites:
         click.echo(str(made[name]) if name in made else f"{name}: nothing of it is touched")

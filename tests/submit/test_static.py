@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from tokonomy.submit.findings import Topic
-from tokonomy.submit.reading import METHODS, RECORDS, TASKS
+from tokonomy.submit.reading import METHODS, RECORDS, STATEMENTS, TASKS
 from tokonomy.submit.rules import RULES
 from tokonomy.submit.scaffold import begin
 from tokonomy.submit.static import check
@@ -142,6 +142,22 @@ def test_records_are_held_against_the_schema_and_each_other(place: Path) -> None
     ]  # fmt: skip
 
 
+def test_statements_are_read_and_those_of_maintainers_refused(place: Path) -> None:
+    shelf = place / STATEMENTS
+    shelf.mkdir(parents=True)
+    said = {"version": 1, "run_id": "0" * 32, "record_sha256": "0" * 64, "says": "signed-off",
+            "by": "author", "at": "2026-01-01T00:00:00Z"}  # fmt: skip
+    lines = [
+        json.dumps(said),
+        json.dumps(said | {"says": "verified", "reason": "it was reproduced"}),
+        json.dumps(said | {"link": "javascript:x"}),
+        "[" * 9999,
+    ]
+    (shelf / "a.jsonl").write_text("\n".join(lines) + "\n")
+    found = [(each.line, each.rule) for each in check(place, [shelf])]
+    assert found == [(2, "records-stated"), (3, "records-stated"), (4, "records-stated")]
+
+
 #: What ships and breaks a rule, looked at by people: it reads folders, makes shapes, follows a
 #: library's own class, or plants time.
 REVIEWED = {
@@ -173,7 +189,8 @@ def test_every_rule_says_why_and_has_an_edit_that_breaks_it() -> None:
     assert all(rule.asks and rule.why and rule.instead for rule in RULES.values())
     apart = {
         "layout-kind", "layout-test", "card-id", "contract-samples", "contract-tests",
-        "contract-limits", "records-valid", "records-new",
+        "contract-limits", "records-valid", "records-new", "records-kept",
+        "records-stated",
     }  # fmt: skip
     assert {rule for rule, _, _ in EDITS} | apart == set(RULES)
 

@@ -139,6 +139,15 @@ class Affected:
     new: frozenset[tuple[str, str]] = frozenset()
     why: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def told(self) -> dict[str, str]:
+        """All that is touched, in words."""
+        gained = {f"method {name}": "its sweep gained settings" for name in self.settings}
+        gained |= {f"task {name}": f"it gained model {model}" for name, model in self.pairs}
+        kept = {f"model {name}": "its weights were changed" for name in self.models}
+        whole = {"everything": self.everything} if self.everything else {}
+        return whole | kept | gained | dict(self.why)
+
 
 def affected(tree: Tree, base: str, paths: Iterable[str]) -> Affected:
     """What a change touches.

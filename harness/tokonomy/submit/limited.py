@@ -62,9 +62,7 @@ class Ended:
     said: str
 
 
-def run(
-    command: Sequence[str], folder: Path, limits: Limits, log: Path | None = None
-) -> Ended:
+def run(command: Sequence[str], folder: Path, limits: Limits, log: Path | None = None) -> Ended:
     """Run a command and all it starts, and end them together.
 
     Args:

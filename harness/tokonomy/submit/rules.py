@@ -162,6 +162,19 @@ _ALL = (
         "Export the new runs only.",
     ),
     _rule(
+        "records-kept",
+        "What was published stays as it was: files of records and statements only grow.",
+        "A figure that can be changed later proves nothing.",
+        "Put the old lines back and add new ones below; a mistake is superseded by a new run, or "
+        "withdrawn by `tokonomy results mark`.",
+    ),
+    _rule(
+        "records-stated",
+        "A file of statements holds statements, and none that only maintainers make.",
+        "That a figure was reproduced is worth something only if those say it who reproduced it.",
+        "Leave out what `ci/collect.py` writes; anyone may sign off, dispute or withdraw.",
+    ),
+    _rule(
         "claims-sourced",
         "A claim is a finite number with a unit, and says where it stands.",
         "It is shown beside what is measured.",

@@ -14,7 +14,16 @@ from tokonomy.catalog.reading import read_card
 from tokonomy.errors import BadCard
 from tokonomy.submit import cards, shelf, syntax
 from tokonomy.submit.findings import Finding
-from tokonomy.submit.reading import METHODS, RECORDS, TASKS, Checkout, Source, files, read
+from tokonomy.submit.reading import (
+    METHODS,
+    RECORDS,
+    STATEMENTS,
+    TASKS,
+    Checkout,
+    Source,
+    files,
+    read,
+)
 
 _KINDS = frozenset(".py .md .yaml .txt .json .jsonl .safetensors".split())
 
@@ -32,7 +41,7 @@ def check(root: Path, paths: Iterable[Path]) -> list[Finding]:
 
 def _file(checkout: Checkout, path: Path) -> Iterator[Finding]:
     place = checkout.place(path)
-    if not place.startswith((f"{METHODS}/", f"{TASKS}/", f"{RECORDS}/")):
+    if not place.startswith(tuple(f"{each}/" for each in (METHODS, TASKS, RECORDS, STATEMENTS))):
         return
     if path.is_symlink():
         yield Finding(path=place, line=0, rule="layout-kind", text="is a link")
@@ -41,6 +50,8 @@ def _file(checkout: Checkout, path: Path) -> Iterator[Finding]:
         yield Finding(path=place, line=0, rule="layout-kind", text=text)
     elif place.startswith(f"{RECORDS}/"):
         yield from shelf.check(checkout, path)
+    elif place.startswith(f"{STATEMENTS}/"):
+        yield from shelf.check_statements(checkout, path)
     elif path.suffix == ".py":
         yield from _python(checkout, path, place)
 
