@@ -19,6 +19,7 @@ from tokonomy.errors import BadRecord, UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, read_all
 from tokonomy.store.fields import Part
+from tokonomy.store.lines import looked_at, validated
 from tokonomy.store.record import Record
 from tokonomy.submit import limited
 from tokonomy.submit.affected import Affected, Tree, narrowed, suite_at, written
@@ -142,3 +143,19 @@ def of_commit(records: Iterable[Record], commit: str) -> list[Record]:
     if not kept:
         raise UsageError("expected records; there are none")
     return kept
+
+
+_MOST_REPORT = 4 << 20
+
+
+def read_report(path: Path) -> Report:
+    """A report, read as a stranger's; raises ``BadRecord``."""
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(_MOST_REPORT + 1)
+    except OSError as error:
+        raise UsageError(f"{path.name}: cannot be read ({error.strerror})") from error
+    if len(content) > _MOST_REPORT:
+        raise BadRecord(f"report: expected at most {_MOST_REPORT} bytes; got more")
+    text, _ = looked_at(content, "report")
+    return validated(Report, text, "report")
