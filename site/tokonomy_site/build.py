@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
-from tokonomy.store.exchange import export
+from tokonomy.store.exchange import export, export_statements
 from tokonomy.store.published import text as schema
 from tokonomy.store.record import parse
 from tokonomy_site import downloads
@@ -41,7 +41,13 @@ BUILDERS = (
 )
 
 
-def build(place: str, records: Path | None, out: Path, calibration: Path | None = None) -> Path:
+def build(
+    place: str,
+    records: Path | None,
+    out: Path,
+    calibration: Path | None = None,
+    statements: Path | None = None,
+) -> Path:
     """Build the site and put it in place of the one before.
 
     Args:
@@ -49,6 +55,7 @@ def build(place: str, records: Path | None, out: Path, calibration: Path | None 
         records: File or folder of published records.
         out: The site's folder.
         calibration: Folder of calibration records; a missing one has none.
+        statements: File or folder of statements; a missing one has none.
 
     Returns:
         The first page.
@@ -57,21 +64,25 @@ def build(place: str, records: Path | None, out: Path, calibration: Path | None 
     with replacing(out) as folder:
         for path, found in calibrated.items():
             write(folder, path, found.model_dump_json(indent=1) + "\n")
-        _fill(folder, place, records, calibrated)
+        _fill(folder, place, (records, statements), calibrated)
     return out / "index.html"
 
 
 def _fill(
-    folder: Path, place: str, records: Path | None, calibrated: Mapping[str, Calibration]
+    folder: Path,
+    place: str,
+    published: tuple[Path | None, Path | None],
+    calibrated: Mapping[str, Calibration],
 ) -> None:
     for name in STATIC:
         content = files("tokonomy_site").joinpath("static", name).read_bytes()
         write(folder, f"static/{name}", content)
     shelf = folder / "data"
     shelf.mkdir()
-    gather(place, records, shelf / "tokonomy.sqlite")
+    gather(place, *published, target=shelf / "tokonomy.sqlite")
     with open_store(shelf / "tokonomy.sqlite", create=False) as store:
         export(store, shelf / "records.jsonl")
+        export_statements(store, shelf / "statements.jsonl")
         shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"), calibrated)
         _write_all(folder, shot, store)
 

@@ -23,6 +23,13 @@ import click
     help="Published records (JSON lines, a file or a folder) that are shown as well.",
 )
 @click.option(
+    "--statements",
+    type=click.Path(path_type=Path),
+    default=Path("results/statements"),
+    show_default=True,
+    help="What was said of records (JSON lines, a file or a folder); shown with their runs.",
+)
+@click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     default=Path("results/calibration"),
@@ -36,7 +43,7 @@ import click
     show_default=True,
     help="The site's folder; replaced as a whole, or not at all.",
 )
-def publish(database: str, records: Path, calibration: Path, out: Path) -> None:
+def publish(database: str, records: Path, statements: Path, calibration: Path, out: Path) -> None:
     """Build the static site from the database and the published records.
 
     It needs no server; prints the path of its first page.
@@ -47,4 +54,4 @@ def publish(database: str, records: Path, calibration: Path, out: Path) -> None:
     """  # noqa: D301 - click reads the backspace as "keep these lines"
     from tokonomy_site.build import build  # heavy, and not needed to print the help
 
-    click.echo(build(database, records, out, calibration))
+    click.echo(build(database, records, out, calibration, statements))

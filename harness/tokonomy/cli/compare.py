@@ -114,7 +114,7 @@ def _gate(first: Named, second: Named, history: str | None, how: tuple[bool, boo
 
 def set_of(text: str) -> Named:
     """What a text names where only a set of records will do."""
-    what = named(text, "")
+    what = named(text, None)
     if what.kind == "run":
         raise UsageError(f"{text!r}: expected a database, a file or folder of records, or a "
                          "revision of git")  # fmt: skip

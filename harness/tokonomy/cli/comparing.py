@@ -25,12 +25,12 @@ class Named(NamedTuple):
     name: str
 
 
-def named(text: str, database: str) -> Named:
+def named(text: str, database: str | None) -> Named:
     """What a text names; raises ``UsageError`` where it may mean several things.
 
     Args:
         text: As given; ``run:``, ``db:``, ``file:`` or ``git:`` in front says which.
-        database: Where runs are looked for.
+        database: Where runs are looked for; None where no run is meant.
     """
     head, colon, rest = text.partition(":")
     if colon and head in _KINDS and rest and not rest.startswith("//"):
@@ -56,9 +56,10 @@ def _file(path: Path) -> Kind | None:
         return "db" if handle.read(len(_SQLITE)) == _SQLITE else "file"
 
 
-def _run(text: str, database: str) -> Kind | None:
-    missing = on_disk(database) and not file_of(database).exists()
-    if missing or not _RUN.fullmatch(text):
+def _run(text: str, database: str | None) -> Kind | None:
+    if database is None or not _RUN.fullmatch(text):
+        return None
+    if on_disk(database) and not file_of(database).exists():
         return None
     with open_store(database, create=False) as store:
         try:

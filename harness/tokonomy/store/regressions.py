@@ -11,8 +11,8 @@ follows from what it is:
 - counts (tokens, passes, bytes of a cache, the status itself) exactly: nothing but a change of the
   work changes them.
 
-Variation between sessions comes from the cell's own history: runs of the same cell, source and
-machine in the same epoch. Where it has fewer than three, the histories of all cells of that machine
+Variation between sessions comes from the cell's own history: from how runs of the same source and
+machine in the same epoch differ among themselves. Where these are fewer than three, the histories of all cells of that machine
 stand in for it, and where these say nothing either, only what is uncertain within the runs counts.
 Where answers are the same in every session, quality is uncertain by its samples alone.
 See ``stats.decisions``.
