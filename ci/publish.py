@@ -40,7 +40,8 @@ def main(out: Path) -> None:
     sources = list(files(shelves))
     if not any(path.suffix == ".jsonl" and path.stat().st_size for path in sources):
         raise UsageError(f"there are no records in {RECORDS}; a site of nothing is not published")
-    build("no database", root / RECORDS, out, root / "results/calibration")
+    records, said = shelves
+    build("no database", records, out, root / "results/calibration", said)
     origin = {
         "commit": resolved(root, "HEAD"),
         "committed": done(root, ["show", "-s", "--format=%cI", "HEAD"]).decode().strip(),
