@@ -12,9 +12,10 @@ follows from what it is:
   work changes them.
 
 Variation between sessions comes from the cell's own history: from how runs of the same source and
-machine in the same epoch differ among themselves. Where these are fewer than three, the histories of all cells of that machine
-stand in for it, and where these say nothing either, only what is uncertain within the runs counts.
-Where answers are the same in every session, quality is uncertain by its samples alone.
+machine in the same epoch differ among themselves. Where these are fewer than three, the histories
+of all cells of that machine stand in for it, and where these say nothing either, only what is
+uncertain within the runs counts. Where answers are the same in every session, quality is uncertain
+by its samples alone.
 See ``stats.decisions``.
 """
 
@@ -52,6 +53,9 @@ Kind = Literal["share", "ratio", "amount", "count"]
 
 LEAST_RUNS = 3
 """Runs from which on a cell's own history tells how sessions differ."""
+
+WITHIN = "within the runs only"
+"""Basis of what was decided without knowing sessions, which may differ by more."""
 
 _ALWAYS: tuple[tuple[str, Kind], ...] = (
     ("accuracy", "share"),
@@ -184,7 +188,7 @@ class History:
                 return words.format(found), found
             if kind == "share":  # sessions give the very same answers
                 return f"{words.format(found)}, all alike", None
-        return "within the runs only", None
+        return WITHIN, None
 
     def _estimate(self, figure: str, kind: Kind, groups: list[list[Entry]]) -> Sessions | None:
         at = figure, id(groups)
