@@ -486,9 +486,5 @@ def sentence(row: Row) -> str:
     head = f"{named(row.cell)}: {row.figure} {row.decision}"
     if row.difference is None or row.low is None or row.high is None:
         return f"{head}, from {row.a} to {row.b}"
-    unit = " times" if row.scale == "ratio" else ""
-    return (
-        f"{head}, {row.difference:+.4g}{unit} [{row.low:.4g}, {row.high:.4g}]"
-        if not unit
-        else (f"{head}, {row.difference:.4g}{unit} [{row.low:.4g}, {row.high:.4g}]")
-    )
+    by = f"{row.difference:.4g} times" if row.scale == "ratio" else f"{row.difference:+.4g}"
+    return f"{head}, {by} [{row.low:.4g}, {row.high:.4g}]"
