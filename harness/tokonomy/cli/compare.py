@@ -19,8 +19,9 @@ from tokonomy.store.comparison import RunComparison
 from tokonomy.store.comparison import compare as compared
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.epochs import REFERENCE, across, by_device, sentinel
+from tokonomy.store.history import WITHIN
 from tokonomy.store.record import Record
-from tokonomy.store.regressions import WITHIN, Row, Table, table
+from tokonomy.store.regressions import Row, Table, table
 from tokonomy.store.regressions import named as named_cell
 
 
