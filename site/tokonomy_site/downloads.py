@@ -10,16 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tokonomy.store.exports.tables import plain
 from tokonomy.store.metrics import METRICS
 from tokonomy_site.figures import significant
 from tokonomy_site.snapshot import Run, Snapshot
 
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 _BLOCK = 1 << 20
 
 ABOUT = {
     "tokonomy.sqlite": "everything, with the views leaderboard and runs",
     "runs.csv": "a line per run with every figure and its interval, or why it is missing",
+    "runs.parquet": "the same with types, units and what each column says",
+    "datasette.json": "titles, units and facets of the database, for Datasette",
     "records.jsonl": "the records as they were left, raw samples included",
     "statements.jsonl": "what was said of records since, one statement a line",
     "record.schema.json": "JSON Schema of a record",
@@ -67,16 +69,6 @@ def _size(size: int) -> str:
     return (
         f"{significant(size / 2**20)} MiB" if size >= 2**20 else f"{significant(size / 2**10)} KiB"
     )
-
-
-def plain(text: object) -> str:
-    """A text that no spreadsheet takes for a formula.
-
-    >>> plain("=1+1"), plain("top-k")
-    ("'=1+1", 'top-k')
-    """
-    written = "" if text is None else str(text)
-    return f"'{written}" if written.startswith(_RISKY) else written
 
 
 _IDENTITY = (
