@@ -23,7 +23,9 @@ _KNOWN = {"ms", "s", "B", "J", "W", "samples/s", "tokens/s"} | {each.split()[0] 
 _OWN = {
     "id": "Number of the row.",
     "run": "The run that it belongs to.",
-    "line": "The record, as one line of JSON.",
+    "line": "The whole of it, as one line of JSON.",
+    "says": "verified, signed-off, disputed, resolved or withdrawn.",
+    "at": "When it was said, UTC.",
     "derivation": "Version of the rules that made its figures.",
     "name": "Which figure; its title and what it is are in the view leaderboard.",
     "value": "The figure; null where it cannot be told.",
@@ -51,6 +53,8 @@ TABLES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             ("id", *_RUN, "derivation")),
     "metric": ("Figures", "A row for each figure of each run, with interval, count and reason.",
                ("run", "name", "value", "low", "high", "unit", "n", "reason", "text")),
+    "statement": ("Statements", "What people said of a record later; see the levels of trust.",
+                  ("id", "run", "says", "at", "line")),
     "record": ("Records", "What each run observed, raw samples included.", ("run", "line")),
 }  # fmt: skip
 
