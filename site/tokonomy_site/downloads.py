@@ -82,7 +82,7 @@ _IDENTITY = (
 def runs_csv(snapshot: Snapshot) -> str:
     """A line per run, oldest first."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)  # ends lines as RFC 4180, so that a text with a break is quoted
     numbers = [name for name in METRICS if name != "effect"]
     heads = [f"{name}{part}" for name in numbers for part in ("", "_low", "_high", "_reason")]
     words = ("params", "flags", "trust", "energy_boundary", "effect", "effect_reason")

@@ -59,7 +59,7 @@ def as_json(runs: Sequence[Run]) -> bytes:
 def as_csv(runs: Sequence[Run]) -> bytes:
     """A line per run; numbers as they are, texts so that no spreadsheet runs one."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)  # ends lines as RFC 4180, so that a text with a break is quoted
     shown = columns()
     writer.writerow([each.name for each in shown])
     for run in runs:
