@@ -10,6 +10,8 @@ from pathlib import Path
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.exchange import export, export_statements
+from tokonomy.store.exports import datasette
+from tokonomy.store.exports.tables import as_parquet
 from tokonomy.store.published import text as schema
 from tokonomy.store.record import parse
 from tokonomy_site import downloads
@@ -89,6 +91,8 @@ def _fill(
 
 def _write_all(folder: Path, shot: Snapshot, store: Store) -> None:
     write(folder, "data/runs.csv", downloads.runs_csv(shot))
+    write(folder, "data/runs.parquet", as_parquet(store.runs()))
+    write(folder, "data/datasette.json", datasette.text())
     write(folder, "data/record.schema.json", schema())
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)

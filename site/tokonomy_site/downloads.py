@@ -10,16 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tokonomy.store.exports.tables import plain
 from tokonomy.store.metrics import METRICS
 from tokonomy_site.figures import significant
 from tokonomy_site.snapshot import Run, Snapshot
 
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 _BLOCK = 1 << 20
 
 ABOUT = {
     "tokonomy.sqlite": "everything, with the views leaderboard and runs",
     "runs.csv": "a line per run with every figure and its interval, or why it is missing",
+    "runs.parquet": "the same with types, units and what each column says",
+    "datasette.json": "titles, units and facets of the database, for Datasette",
     "records.jsonl": "the records as they were left, raw samples included",
     "statements.jsonl": "what was said of records since, one statement a line",
     "record.schema.json": "JSON Schema of a record",
@@ -69,16 +71,6 @@ def _size(size: int) -> str:
     )
 
 
-def plain(text: object) -> str:
-    """A text that no spreadsheet takes for a formula.
-
-    >>> plain("=1+1"), plain("top-k")
-    ("'=1+1", 'top-k')
-    """
-    written = "" if text is None else str(text)
-    return f"'{written}" if written.startswith(_RISKY) else written
-
-
 _IDENTITY = (
     "id", "key", "started", "status", "reason", "family", "method", "seed", "source_hash", "task",
     "task_ref", "split", "samples", "data_hash", "model", "model_ref", "weights_hash", "embedded",
@@ -90,7 +82,7 @@ _IDENTITY = (
 def runs_csv(snapshot: Snapshot) -> str:
     """A line per run, oldest first."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)  # ends lines as RFC 4180, so that a text with a break is quoted
     numbers = [name for name in METRICS if name != "effect"]
     heads = [f"{name}{part}" for name in numbers for part in ("", "_low", "_high", "_reason")]
     words = ("params", "flags", "trust", "energy_boundary", "effect", "effect_reason")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tokonomy_site.environment import render
+from tokonomy_site.links import slug
 from tokonomy_site.snapshot import Snapshot
 
 #: Titles of families; one that is not here goes by its id.
@@ -54,7 +55,7 @@ def families(snapshot: Snapshot) -> list[str]:
 def navigation(snapshot: Snapshot) -> list[Entry]:
     """What the head of every page leads to; later pages slot in here."""
     boards = [
-        Entry(path=f"leaderboard/{name}.html", title=FAMILIES.get(name, name))
+        Entry(path=f"leaderboard/{slug(name)}.html", title=FAMILIES.get(name, name))
         for name in families(snapshot)
     ]
     return [

@@ -6,7 +6,6 @@ pages see one state whatever else goes on.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
+from tokonomy.catalog import strict
 from tokonomy.catalog.cards import PLANTED
 from tokonomy.catalog.registry import Registry, catalogue
 from tokonomy.errors import StoreError, TokonomyError, UsageError
@@ -183,7 +183,7 @@ def trained(name: str, models: Registry) -> dict[str, float]:
     """What a recipe left beside a model's weights; empty where it left nothing that can be read."""
     try:
         file: Path = models.build(name, {}).folder / "figures.json"
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = strict.read(file)
         read = {str(key): float(value) for key, value in found.items()}
         return read if all(map(isfinite, read.values())) else {}
     except (TokonomyError, OSError, ValueError, TypeError, AttributeError):

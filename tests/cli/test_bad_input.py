@@ -70,6 +70,8 @@ RUN = ("run", "--method", "tome", "--task", "digits")
         (("show", "tomee"), "did you mean tome"),
         (("results", "show"), "no such database"),
         (("results", "import", "none.jsonl"), "none.jsonl"),
+        (("results", "export", "x", "--format", "csv", "--statements"), "as jsonl alone"),
+        (("results", "export", "x", "--format", "pickle"), "pickle"),
         (("compare", "a", "b"), "no such database"),
         (("publish", "--db", "none.sqlite", "--records", "none"), "none"),
         (("zoo", "train", "digit-vit", "--out", "x"), "did you mean digits-vit"),

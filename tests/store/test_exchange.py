@@ -11,8 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from records import make_record, make_records
+from tokonomy.catalog import strict
 from tokonomy.errors import BadRecord, StoreReadOnly, UsageError
-from tokonomy.store import exchange, lines, published
+from tokonomy.store import exchange, published
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, read_line
 from tokonomy.store.observed import Quality
@@ -57,12 +58,13 @@ BAD = {
     "deep": (swap('"layers":[1', '"layers":[' + "[" * 20 + "1" + "]" * 20), "at most 16 nested"),
     "deeper": (lambda _: b"[" * 200_000, "at most 16 nested"),
     "array": (lambda _: b"[]", "document"),
-    "cut": (lambda line: line[:-40].encode(), "expected one JSON object"),
-    "not json": (lambda _: b"hello", "expected one JSON object; Expecting value at column 1"),
+    "cut": (lambda line: line[:-40].encode(), "expected one JSON document"),
+    "not json": (lambda _: b"hello", "expected one JSON document; Expecting value at column 1"),
     "two": (lambda line: (line + line).encode(), "Extra data"),
     "latin": (swap('"made-up"', '"caf\xe9"'), None),
     "digits": (swap('"load_s":0.21', '"load_s":' + "9" * 5000), "digits"),
     "zero byte": (swap('"made-up"', '"a\\u0000b"'), "may not hold"),
+    "half a character": (swap('"made-up"', '"a\\ud83db"'), "half of a character"),
     "unknown field": (swap('"suite":', '"colour":"red","suite":'), "colour"),
     "schema version": (swap('"schema_version":3', '"schema_version":4'), "schema_version"),
     "text for number": (swap('"seed":0', '"seed":"0"'), "cell.seed"),
@@ -194,10 +196,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b'"' + b"\\a" * 2**19, b'"' + b"\\" * (2**20 + 1), b'["'])
 def test_an_open_string_is_one_piece(line: bytes) -> None:
     """Its rest is looked at once, not once from each escape: a megabyte comes to an end."""
-    pieces = lines._STRING_OR_BRACKET.findall(line)
+    pieces = strict._STRING_OR_BRACKET.findall(line)
     assert pieces[-1] == line[line.index(b'"') :]
     assert len(pieces) <= 2
-    with pytest.raises(BadRecord, match="expected one JSON object"):
+    with pytest.raises(BadRecord, match="expected one JSON document"):
         read_line(line)
 
 
@@ -232,7 +234,7 @@ def test_a_clock_may_run_ahead_by_a_day() -> None:
 
 
 def test_text_is_kept_as_it_came() -> None:
-    text = "<script>\"'\\ \u2028 é 𝄞 \x7f"
+    text = "<script>\"'\\ \u2028 é 𝄞 \x7f \\u0000"
     record = make_record(samples=8, pairs=10, suite=text)
     assert read_line(record.line().encode()).suite == text
 

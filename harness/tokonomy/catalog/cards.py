@@ -6,10 +6,12 @@ numbers, tuples, lists and dicts inside, so the catalogue reads it without runni
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from dataclasses import dataclass, fields
+from types import UnionType
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from tokonomy.errors import BadCard
 
@@ -22,13 +24,55 @@ PLANTED = "planted-"
 
 _ID = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 T = TypeVar("T", bound=type[Any])
+_KINDS: dict[type[Any], dict[str, Any]] = {}
 
 
-def _check(card: str, what: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise BadCard(
-            f"card {card!r}: {what} must be one of {', '.join(map(str, allowed))}; got {value!r}"
-        )
+def _kinds(card: type[Any]) -> dict[str, Any]:
+    """Type of each field."""
+    if card not in _KINDS:
+        hints = get_type_hints(card)
+        _KINDS[card] = {field.name: hints[field.name] for field in fields(card)}
+    return _KINDS[card]
+
+
+def _check_types(card: Any) -> None:
+    """Refuse values of another type than the card's class says, and text that cannot be written."""
+    for name, kind in _kinds(type(card)).items():
+        value = getattr(card, name)
+        if not _fits(value, kind):
+            called = f"card {card.id!r}" if hasattr(card, "id") else "a claim"
+            raise BadCard(f"{called}: {name} must be {_told(kind)}; got {value!a:.80}")
+
+
+def _told(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return isinstance(value, str) and value in inner
+    if origin is UnionType:
+        return any(_fits(value, each) for each in inner)
+    if origin is tuple:
+        return isinstance(value, tuple | list) and all(_fits(each, inner[0]) for each in value)
+    if origin is Mapping:
+        named = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+        return named and _writable(value)
+    if kind is float:
+        return type(value) in (int, float) and _writable(value)
+    return isinstance(value, kind) and (kind is not str or _writable(value))
+
+
+def _writable(value: object) -> bool:
+    """Whether it is a text, or can be told in JSON, without half characters or infinities."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _check_id(value: object) -> None:
@@ -61,6 +105,9 @@ class Claim:
     source: str
     reference: float | None = None
     hardware: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_types(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +159,7 @@ class MethodCard:
 
     def __post_init__(self) -> None:
         _check_id(self.id)
-        _check(self.id, "kind", self.kind, get_args(Kind))
-        _check(self.id, "lossless", self.lossless, get_args(Lossless))
-        _check(self.id, "effect", self.effect, get_args(Effect))
+        _check_types(self)
         if self.kind not in ("reference", "control") and len(self.sweep) < 4:
             raise BadCard(
                 f"card {self.id!r}: the default sweep needs at least four settings; "
@@ -164,6 +209,7 @@ class TaskCard:
 
     def __post_init__(self) -> None:
         _check_id(self.id)
+        _check_types(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +237,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         _check_id(self.id)
+        _check_types(self)
 
 
 Card = MethodCard | TaskCard | ModelCard

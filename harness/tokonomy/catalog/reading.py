@@ -45,7 +45,11 @@ def _assigned(tree: ast.Module) -> ast.Assign | ast.AnnAssign | None:
 
 def read_card(path: Path) -> Card | None:
     """The card in a file, or None where the file has none; raises ``BadCard``."""
-    return parse_card(path.name, path.read_text(encoding="utf-8"))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadCard(f"{path.name}: expected UTF-8; {error.reason}") from None
+    return parse_card(path.name, text)
 
 
 def parse_card(name: str, text: str) -> Card | None:
@@ -57,10 +61,10 @@ def parse_card(name: str, text: str) -> Card | None:
         if node is None or node.value is None:
             return None
         card = _value(node.value)
-    except (SyntaxError, ValueError, TypeError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise BadCard(
-            f"{name}: a card is a call of a card class with literals only; "
-            f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            f"{name}: a card is a call of a card class with literals only; {said[:200]}"
         ) from None
     if not isinstance(card, MethodCard | TaskCard | ModelCard):
         raise BadCard(

@@ -80,11 +80,18 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        click.echo(f"error: {' '.join(error.format_message().split())} (see --help)", err=True)
+        _complain(f"{error.format_message()} (see --help)")
         sys.exit(2)
     except TokonomyError as error:
-        click.echo(f"error: {' '.join(str(error).split())}", err=True)
+        _complain(str(error))
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+
+
+def _complain(text: str) -> None:
+    """One line on stderr, whatever a message quotes."""
+    from tokonomy.cli.printing import plain  # brings in what draws tables
+
+    click.echo(f"error: {' '.join(plain(text).split())}", err=True)

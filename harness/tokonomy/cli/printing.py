@@ -22,19 +22,29 @@ _ONE_LINE = 10_000
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
+#: Of characters that act on a terminal or turn its writing, or that cannot be written.
+_ACTING = {"Cc", "Cf", "Cs"}
+
+
 def plain(value: object) -> str:
     """Text fit for a terminal: control and direction characters are taken out."""
     text = "" if value is None else str(value)
     return "".join(
-        char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf"}
+        char for char in text if char in "\n\t" or unicodedata.category(char) not in _ACTING
     )
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout; what acts on a terminal is escaped, so nothing is lost."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo("".join(map(_escaped, text)) if not text.isascii() or "\x7f" in text else text)
+
+
+def _escaped(char: str) -> str:
+    acts = char != "\n" and unicodedata.category(char) in _ACTING
+    return json.dumps(char)[1:-1].replace("\x7f", "\\u007f") if acts else char
 
 
 def print_table(

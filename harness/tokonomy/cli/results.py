@@ -17,8 +17,9 @@ from tokonomy.errors import UsageError
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements, import_files, verify
+from tokonomy.store.exports import FORMS, lm_eval, tables, write
 from tokonomy.store.metrics import Metric
-from tokonomy.store.rows import COLUMNS, Run
+from tokonomy.store.rows import Run
 from tokonomy.store.spent import spent
 from tokonomy.store.statements import Statement, Trust, trust
 
@@ -125,14 +126,8 @@ def summary(runs: list[Run], trusts: Mapping[str, Trust] | None = None) -> None:
 
 def facts(run: Run, found: Trust) -> dict[str, Any]:
     """A run with its figures and what was said of it, for ``--json``."""
-    figures = {
-        name: {part: value for part, value in metric._asdict().items() if part != "name"}
-        for name, metric in run.metrics.items()
-    }
-    return {name: getattr(run, name) for name in COLUMNS} | {
-        "params": dict(run.params),
+    return tables.facts(run) | {
         "statements": [each.model_dump(mode="json") for each in found.said],
-        "metrics": figures,
     }
 
 
@@ -209,16 +204,35 @@ def _trusts(said: Iterable[Statement]) -> dict[str, Trust]:
 @database_option
 @only_option
 @click.option("--statements", is_flag=True, help="What was said of the runs, not their records.")
-def export_(path: Path, database: str, only: tuple[str, ...], statements: bool) -> None:
-    """Write runs as JSON lines, each a whole record.
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", *FORMS, "lm-eval"]),
+    default="jsonl",
+    show_default=True,
+    help="jsonl: whole records, which alone can be imported again. lm-eval: a folder with a file "
+    "of results for each run of a language task.",
+)
+def export_(path: Path, database: str, only: tuple[str, ...], statements: bool, form: str) -> None:
+    """Write runs as JSON lines, each a whole record, or in the form of another tool.
 
     \b
     Example:
       tokonomy results export results/records/mine.jsonl --only method=tome
+      tokonomy results export runs.parquet --format parquet
     """
-    noun, write = ("statements", export_statements) if statements else ("records", export)
+    if statements and form != "jsonl":
+        raise UsageError(f"statements are written as jsonl alone; got --format {form}")
+    noun = "statements" if statements else "records" if form == "jsonl" else "runs"
     with open_store(database, create=False) as store:
-        count = write(store, new_file(path), **chosen(only))
+        if form == "lm-eval":
+            count = lm_eval(store, path, **chosen(only))
+        elif form != "jsonl":
+            count = write(store, new_file(path), form, **chosen(only))
+        elif statements:
+            count = export_statements(store, new_file(path), **chosen(only))
+        else:
+            count = export(store, new_file(path), **chosen(only))
     click.echo(f"{count} {noun} in {path}", err=True)
 
 

@@ -1,11 +1,13 @@
 """Checkpoints of transformers: shipped ones, folders and hub repositories.
 
-Only safetensors are read and no code of a checkpoint is run.
+Only safetensors are read and no code of a checkpoint is run: there is no option to trust any. All
+that is read lies in its folder, and is in the hash of its weights.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,16 @@ import torch
 from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
+from tokonomy.catalog import strict
 from tokonomy.catalog.registry import catalogue
 from tokonomy.errors import BadCheckpoint, BadParameter
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json")
+_SETTINGS = (
+    "config.json", "preprocessor_config.json", "generation_config.json", "tokenizer_config.json",
+)  # fmt: skip
+_SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors")
 _CHUNK = 1 << 20
 
 
@@ -81,12 +88,43 @@ def weights_hash(ref: str, files: tuple[str, ...]) -> str:
 
 def read_config(ref: str, folder: Path) -> Any:
     """The configuration of a checkpoint; raises ``BadCheckpoint``."""
+    _check_settings(ref, folder)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # many libraries below, each with errors of its own
         raise BadCheckpoint(
             f"model {ref!r}: config.json cannot be read; {reason(error)}"
         ) from error
+
+
+def _check_settings(ref: str, folder: Path) -> None:
+    """Refuse settings that are no plain JSON, and what would lead to files elsewhere."""
+    if (folder / "adapter_config.json").exists():
+        raise BadCheckpoint(
+            f"model {ref!r}: expected a whole checkpoint; adapter_config.json makes it an adapter "
+            "of weights elsewhere, so merge the two first"
+        )
+    indices = sorted(folder.glob("*.safetensors.index.json"))
+    for path in (*(folder / name for name in _SETTINGS), *indices):
+        if not path.is_file():
+            continue
+        try:
+            found = strict.read(path)
+        except ValueError as error:
+            raise BadCheckpoint(f"model {ref!r}: {path.name} cannot be read; {error}") from None
+        if path in indices:
+            _check_shards(ref, path.name, found)
+
+
+def _check_shards(ref: str, name: str, index: Any) -> None:
+    shards = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(shards, dict):
+        raise BadCheckpoint(f"model {ref!r}: {name} has no weight_map of files by weight")
+    for shard in shards.values():
+        if not isinstance(shard, str) or not _SHARD.fullmatch(shard):
+            raise BadCheckpoint(
+                f"model {ref!r}: {name} names {shard!r:.80}; expected a *.safetensors beside it"
+            )
 
 
 def load_module(

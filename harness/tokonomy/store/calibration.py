@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from tokonomy.catalog import strict
 from tokonomy.errors import BadRecord
 from tokonomy.store.fields import Parameters, Part, Text, Utc
+from tokonomy.store.lines import looked_at, validated
 from tokonomy.store.record import Harness, Machine
 
 SUITE = "calibration"
@@ -94,14 +96,13 @@ class Calibration(Part):
 
 def read(path: Path) -> Calibration:
     """Read a calibration record; raises ``BadRecord``."""
+    noun = f"calibration {path.name}"
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            text, _ = looked_at(file.read(strict.MAX_BYTES + 1), noun)
     except OSError as error:
-        raise BadRecord(f"calibration {path.name}: cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BadRecord(f"calibration {path.name}: {where}: {first['msg']}") from None
+        raise BadRecord(f"{noun}: cannot be read: {error.strerror}") from None
+    return validated(Calibration, text, noun)
 
 
 def write(path: Path, calibration: Calibration) -> None:

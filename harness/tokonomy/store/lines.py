@@ -1,29 +1,22 @@
 """Untrusted JSON lines: looked at before they are believed.
 
-Size, nesting, duplicate keys and numbers that JSON does not have come first, then the schema. An
-error says what was expected and what came, in one line.
+What JSON may hold comes first (see ``catalog.strict``), then the schema. An error says what was
+expected and what came, in one line.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO, NoReturn, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from tokonomy.catalog import strict
 from tokonomy.errors import BadRecord
-
-MAX_DEPTH = 16
-"""Nested lists and objects: twice what the schema and any known parameter need."""
 
 AHEAD = timedelta(days=1)
 """How far another clock may run ahead of ours; what lies far ahead would be the newest for ever."""
-
-# Possessive, and an open string runs to the end: each byte is looked at once.
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -48,24 +41,11 @@ def numbered(handle: BinaryIO, name: str, most: int) -> Iterator[tuple[str, byte
 
 def looked_at(line: bytes, noun: str) -> tuple[str, Any]:
     """One line as text and as what JSON makes of it; ``noun`` is what it should have been."""
-    _check_depth(line, noun)
     try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise BadRecord(
-            f"{noun}: expected UTF-8; got byte {line[error.start]:#04x} at column {error.start + 1}"
-        ) from None
-    try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_not_a_number)
-    except json.JSONDecodeError as error:
-        raise BadRecord(
-            f"{noun}: expected one JSON object; {error.msg} at column {error.colno}"
-        ) from None
-    except ValueError as error:  # ours, or more digits than Python converts
+        document = strict.loads(line)
+    except ValueError as error:
         raise BadRecord(f"{noun}: {error}") from None
-    if r"\u0000" in text:
-        raise BadRecord(rf"{noun}: text may not hold the character \u0000")
-    return text, document
+    return line.decode(), document
 
 
 def validated(model: type[M], text: str, noun: str) -> M:
@@ -73,10 +53,16 @@ def validated(model: type[M], text: str, noun: str) -> M:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        got = repr(first["input"])[:80]
-        raise BadRecord(f"{noun}: {where}: {first['msg']}; got {got}") from None
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "document"
+        parts = (_short(where, 80), _short(first["msg"], 200), _short(repr(first["input"]), 80))
+        raise BadRecord("{}: {}: {}; got {}".format(noun, *parts)) from None
+
+
+def _short(text: str, most: int) -> str:
+    """The beginning of a text, fit for one line of a message."""
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut)
 
 
 def check_clock(moment: str, name: str) -> None:
@@ -86,25 +72,3 @@ def check_clock(moment: str, name: str) -> None:
             f"{name}: expected a time that has come; got {moment}; check the clocks of both "
             "machines"
         )
-
-
-def _check_depth(line: bytes, noun: str) -> None:
-    depth = 0
-    for token in _STRING_OR_BRACKET.findall(line):
-        depth += token in b"[{"
-        depth -= token in b"]}"
-        if depth > MAX_DEPTH:
-            raise BadRecord(f"{noun}: expected at most {MAX_DEPTH} nested lists and objects")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice[:80]!r} stands twice in one object")
-    return found
-
-
-def _not_a_number(constant: str) -> NoReturn:
-    raise ValueError(f"expected finite numbers; got {constant}")

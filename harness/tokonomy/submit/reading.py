@@ -19,6 +19,7 @@ from tokonomy.submit.findings import Finding
 METHODS, TASKS = "methods/tokonomy_methods", "tasks/tokonomy_tasks"
 RECORDS, STATEMENTS = "results/records", "results/statements"
 MOST_BYTES = 200 * 1024
+MOST_DEPTH = 100  # of syntax; code that people write has about 25
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200f\u200e\u061c")
 _RUN = re.compile(r'"run_id":"([0-9a-f]{32})"')
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -93,6 +94,14 @@ class Checkout:
         return found
 
 
+def _depth(tree: ast.AST) -> int:
+    """Levels of a tree, counted without recursion: what is read later on does recurse."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [below for each in level for below in ast.iter_child_nodes(each)]
+    return depth
+
+
 def _card(path: Path) -> Card | None:
     try:
         return read_card(path)
@@ -122,6 +131,8 @@ def read(path: Path, place: str) -> Source | Finding:
     try:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
+        if _depth(tree) > MOST_DEPTH:
+            return broken(f"is nested deeper than {MOST_DEPTH} levels")
     except UnicodeDecodeError:
         return broken("is no UTF-8")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -12,6 +12,7 @@ from tokonomy_site.cells import mark
 from tokonomy_site.charts import Chart, front, stands
 from tokonomy_site.downloads import Download
 from tokonomy_site.families import Spec, family
+from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
@@ -119,7 +120,7 @@ def _family(name: str, peers: Sequence[Board], snapshot: Snapshot) -> Family:
     classes = plural(len(peers), "comparability class", "comparability classes")
     cells = sum(len(peer.runs) for peer in peers)
     return Family(
-        id=name,
+        id=slug(name),
         title=FAMILIES.get(name, name),
         place=f"Shown: {snapshot.task_title(board.group.task)}, {board.group.model}, "
         f"{board.group.calls}, {board.group.device}",

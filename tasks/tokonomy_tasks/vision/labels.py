@@ -6,10 +6,10 @@ names every class folder and nothing else, so a mistyped name cannot drop a clas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from tokonomy.catalog import strict
 from tokonomy.errors import BadData
 
 _CLASSES_MAX = 100_000  # an index above this is a mistake; a list of names is built up to it
@@ -27,10 +27,10 @@ def read_map(path: Path) -> dict[str, object]:
     """Read a label map from a JSON file."""
     shown = printable(str(path))
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = strict.read(path)
     except OSError as error:
         raise BadData(f"imagefolder: cannot read label map {shown}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadData(f"imagefolder: label map {shown} is not JSON: {error}") from error
     if not isinstance(content, dict) or not content:
         raise BadData(

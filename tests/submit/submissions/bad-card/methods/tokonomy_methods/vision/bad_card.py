@@ -27,7 +27,7 @@ CARD = MethodCard(
     paper="10.1000/182",
     code="https://example.org/code",
     claims=(
-        Claim(model="m", dataset="d", setting="s", metric="accuracy", value=1e999, unit="", source=""),
+        Claim(model="m", dataset="d", setting="s", metric="accuracy", value=1.0, unit="", source=""),
     ),
     sweep=({"keep": 0.9}, {"keep": 0.7}, {"keep": 0.5}, {"keep": 0.3}),
 )
