@@ -6,10 +6,10 @@ follows from what it is:
 - shares of samples (quality) by the samples that both runs answered, pair by pair;
 - ratios taken within a run (latency, energy) and amounts of one machine (latency in ms, peak
   memory), on the log scale. What the machine's mood adds is in no interval of theirs, so without a
-  history nothing is decided, and neither is it across epochs. Ratios feel it less, but they do: where
-  a host slows interpreter and kernels unequally, a method's ratio moves with it. Between two
-  sittings of a suite, the second with a reference 1.2 to 1.6 times as slow, ratios moved by 7 % in the
-  median (results/records/vision-cpu-2 and -3);
+  history nothing is decided, and neither is it across epochs. Ratios feel it less, but they do:
+  where a host slows interpreter and kernels unequally, a method's ratio moves with it. Between two
+  sittings of a suite, the second with a reference 1.2 to 1.6 times as slow, ratios moved by 7 % in
+  the median (results/records/vision-cpu-2 and -3);
 - counts (tokens, passes, bytes of a cache, the status itself) exactly: nothing but a change of the
   work changes them.
 
