@@ -115,7 +115,7 @@ def _single(at: int, minutes: int) -> Plan:
     return Plan(
         family=family, method=method or where, task=task,
         scenario="stream" if spoken else scenario, keep=keep, device=device, precision=precision,
-        mode="eager" if spoken else mode, seed=1 + at,
+        mode="eager" if spoken else mode, seed=turn,
         status=FAILURES[at // 41 % 5] if at % 41 == 40 else "ok",
         turn=0, attempt=0, slow=False, minutes=minutes,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from tokonomy.store.database import Store, open_store
 from tokonomy.store.exchange import export
 from tokonomy.store.published import text as schema
 from tokonomy.store.record import parse
-from tokonomy_site import downloads
+from tokonomy_site import downloads, encoded
 from tokonomy_site.page import Page, html, navigation
 from tokonomy_site.pages import (
     atlas,
@@ -29,7 +29,7 @@ from tokonomy_site.reading import calibrations, gather, snapshot
 from tokonomy_site.snapshot import Run, Snapshot
 from tokonomy_site.writer import replacing, write
 
-STATIC = ("site.css", "tables.js")
+STATIC = ("site.css", "tables.js", "runs.js")
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
 BUILDERS = (
     leaderboard.pages,
@@ -78,6 +78,8 @@ def _fill(
 
 def _write_all(folder: Path, shot: Snapshot, store: Store) -> None:
     write(folder, "data/runs.csv", downloads.runs_csv(shot))
+    write(folder, "data/runs.js", encoded.runs_js(shot))
+    write(folder, "data/intervals.js", encoded.intervals_js(shot))
     write(folder, "data/record.schema.json", schema())
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)

@@ -22,6 +22,8 @@ ABOUT = {
     "runs.csv": "a line per run with every figure and its interval, or why it is missing",
     "records.jsonl": "the records as they were left, raw samples included",
     "record.schema.json": "JSON Schema of a record",
+    "runs.js": "what the page of all runs reads: every run, rounded",
+    "intervals.js": "the ends of the intervals of those figures, rounded",
 }
 
 
