@@ -23,19 +23,21 @@ from tokonomy_site.pages import (
     methodology,
     model,
     run,
+    runs,
     task,
 )
 from tokonomy_site.reading import calibrations, gather, snapshot
 from tokonomy_site.snapshot import Run, Snapshot
 from tokonomy_site.writer import replacing, write
 
-STATIC = ("site.css", "tables.js", "runs.js")
+STATIC = ("site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js")
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
 BUILDERS = (
     leaderboard.pages,
     method.pages,
     task.pages,
     model.pages,
+    runs.pages,
     atlas.pages,
     methodology.pages,
 )
@@ -85,8 +87,8 @@ def _write_all(folder: Path, shot: Snapshot, store: Store) -> None:
     entries = navigation(shot)
     for page in _pages(shot, shelf):
         write(folder, page.path, html(page, shot, entries))
-    runs = folder / "run"
-    runs.mkdir(exist_ok=True)
+    for path, text in runs.ids(shot):
+        write(folder, path, text)
     for page, line in _runs(shot, store):
         write(folder, page.path, html(page, shot, entries))
         write(folder, page.path.replace(".html", ".json"), line + "\n")

@@ -39,6 +39,7 @@ from tokonomy_site.words import STATUS
 
 BASE = 91
 LEAST_WIDTH = 6  # digits of an id, also where fewer would do
+FIRST = 3  # columns of words before the figures
 LONGEST = 80  # characters of a word
 
 #: Figures that every run is looked through by; those of one family are short in all others.
@@ -46,7 +47,8 @@ FIGURES = (
     "accuracy", "retained", "agreement", "speed_up", "latency_p50_ms", "peak_memory_bytes",
     "energy_j", "energy_ratio", "tokens_kept", "acceptance_length", "kv_physical_ratio",
 )  # fmt: skip
-_TITLES = {"peak_memory_bytes": "Peak memory", "energy_j": "Energy", "latency_p50_ms": "Latency"}
+_TITLES = {"peak_memory_bytes": "Peak memory", "energy_j": "Energy", "latency_p50_ms": "Latency",
+           "retained": "Retained"}  # fmt: skip
 
 Words = Callable[[Run], str]
 
@@ -71,7 +73,9 @@ class Field:
 def runs_js(snapshot: Snapshot) -> str:
     """The script with every run."""
     found = [column(field, map(text, snapshot.runs)) for field, text in _words(snapshot)]
-    found += [column(_field(name), (shown(run, name) for run in snapshot.runs)) for name in FIGURES]
+    found[FIRST:FIRST] = [
+        column(_field(name), (shown(run, name) for run in snapshot.runs)) for name in FIGURES
+    ]
     return _script("tokonomyRuns", snapshot, found)
 
 
@@ -189,10 +193,11 @@ def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
     newest = {run.id: run for run in current(snapshot.runs).values()}
     return [
         (Field(name="method", title="Method"), lambda run: _short(snapshot.title(run.method))),
-        (Field(name="setting", title="Setting"), lambda run: _short(setting(run.params))),
-        (Field(name="family", title="Family"), lambda run: _short(run.family)),
+        (Field(name="setting", title="Setting"), lambda run: _short(setting(run.params)) or "as it is"),
         (Field(name="task", title="Task"), lambda run: _short(run.task_ref)),
-        (Field(name="model", title="Model"), lambda run: _short(snapshot.model_title(run.model_ref))),
+        (Field(name="family", title="Family"), lambda run: _short(run.family)),
+        (Field(name="model", title="Model"),
+         lambda run: _short(snapshot.model_title(run.model_ref))),
         (Field(name="weights", title="Weights"),
          lambda run: "embedded" if run.embedded else "checkpoint"),
         (Field(name="device", title="Device"), lambda run: _short(run.device_class)),
