@@ -193,7 +193,8 @@ def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
     newest = {run.id: run for run in current(snapshot.runs).values()}
     return [
         (Field(name="method", title="Method"), lambda run: _short(snapshot.title(run.method))),
-        (Field(name="setting", title="Setting"), lambda run: _short(setting(run.params)) or "as it is"),
+        (Field(name="setting", title="Setting"),
+         lambda run: _short(setting(run.params)) or "as it is"),
         (Field(name="task", title="Task"), lambda run: _short(run.task_ref)),
         (Field(name="family", title="Family"), lambda run: _short(run.family)),
         (Field(name="model", title="Model"),

@@ -12,6 +12,7 @@
   const place = document.querySelector(".explorer");
   const bar = make("form", "", place, "controls");
   const line = make("div", "", place, "state");
+  const alike = make("p", "", place, "soft");
   const scroll = make("div", "", place, "scroll");
   const pager = make("nav", "", place, "state");
   bar.ariaLabel = "Filters";
@@ -99,53 +100,77 @@
     order.sort((a, b) => rank[a] - rank[b]);
   };
 
-  /* A column of figures without a number in the view is left out. */
-  const kept = () => shown.filter(({ kind, places, numbers }) =>
-    kind === "word" || order.some((run) => places[run] < numbers));
+  /* Left out are columns of figures without a number in the view, and of words that are all alike
+     there: those are said above the table. */
+  const kept = () => shown.filter(({ kind, places, numbers }, at) => {
+    if (!at || !order.length) return true;
+    if (kind === "figure") return order.some((run) => places[run] < numbers);
+    return order.some((run) => places[run] !== places[order[0]]);
+  });
 
-  const drawHead = () => {
+  const drawHead = (now) => {
     const { column: by, down } = sorting();
-    heads.replaceChildren();
-    drawn.forEach((column) => {
-      const head = make("th", "", heads, column.kind === "word" ? "t" : "");
-      head.scope = "col";
-      if (column === by) head.ariaSort = down ? "descending" : "ascending";
-      const button = make("button", column.title, head, "sort");
-      button.dataset.name = column.name;
-      if (column.unit) make("small", column.unit, head);
-      const first = column.kind === "figure" || column.name === "started" ? "d" : "u";
-      const now = column === by ? (down ? "d" : "u") : "";
-      button.onclick = () => {
-        const way = now === first ? (first === "u" ? "d" : "u") : first;
-        set({ sort: `${column.name}-${way}`, page: "" });
-        heads.querySelector(`[data-name="${column.name}"]`)?.focus();
-      };
+    if (now.length !== drawn.length || now.some((column, at) => column !== drawn[at])) {
+      heads.replaceChildren(...now.map(headOf));
+      drawn = now;
+    }
+    drawn.forEach((column, at) => {
+      heads.cells[at].ariaSort = column !== by ? null : down ? "descending" : "ascending";
     });
   };
-  const drawRows = (from, size) => {
-    const blank = document.createElement("tr");
+  const headOf = (column) => {
+    const head = document.createElement("th");
+    if (column.kind === "word") head.className = "t";
+    head.scope = "col";
+    const button = make("button", column.title, head, "sort");
+    button.dataset.name = column.name;
+    if (column.unit) make("small", column.unit, head);
+    const first = column.kind === "figure" || column.name === "started" ? "d" : "u";
+    button.onclick = () => {
+      const { column: by, down } = sorting(), now = by !== column ? "" : down ? "d" : "u";
+      const way = now === first ? (first === "u" ? "d" : "u") : first;
+      set({ sort: `${column.name}-${way}`, page: "" });
+    };
+    return head;
+  };
+  /* Rows are used again, so that a sort changes texts and nothing else. */
+  const blank = () => {
+    const row = document.createElement("tr");
     drawn.forEach((column, at) => {
-      const cell = make(at ? "td" : "th", "", blank, at && column.kind === "word" ? "t" : "");
-      (at ? cell : make("a", "", cell)).append("");
+      const cell = make(at ? "td" : "th", "", row);
       if (!at) cell.scope = "row";
+      (at ? cell : make("a", "", cell)).append("");
     });
-    body.replaceChildren(...order.slice(from, from + size).map((run) => {
-      const row = blank.cloneNode(true);
+    return row;
+  };
+  const drawRows = (from, size) => {
+    const some = order.slice(from, from + size), model = blank();
+    if (body.rows[0]?.cells.length !== drawn.length) body.replaceChildren();
+    while (body.rows.length > some.length) body.lastChild.remove();
+    while (body.rows.length < some.length) body.append(model.cloneNode(true));
+    let row = body.firstChild;
+    for (const run of some) {
+      let cell = row.firstChild;
+      cell.firstChild.href = `run.html#${table.name(run)}`;
       drawn.forEach((column, at) => {
-        const cell = row.cells[at], text = column.text(run);
-        (at ? cell : cell.firstChild).firstChild.data = text;
-        if (at && column.kind === "figure" && column.places[run] >= column.numbers) {
-          cell.className = "soft";
-        }
+        const { places, numbers, kind } = column, into = at ? cell.firstChild : cell.firstChild.firstChild;
+        const style = kind === "word" ? "t" : places[run] < numbers ? "" : "soft";
+        const text = column.text(run);
+        if (into.data !== text) into.data = text;
+        if (cell.className !== style) cell.className = style;
+        cell = cell.nextSibling;
       });
-      row.cells[0].firstChild.href = `run.html#${table.name(run)}`;
-      return row;
-    }));
+      row = row.nextSibling;
+    }
   };
   const drawState = (from, to) => {
     line.replaceChildren();
     const rows = order.length ? `rows ${count(from + 1)}\u2013${count(to)}` : "no row";
     make("p", `${count(order.length)} of ${count(table.count)} runs, ${rows}`, line).role = "status";
+    const same = words.filter((column) => !drawn.includes(column));
+    alike.textContent = same.length
+      ? `In all of these: ${same.map((c) => `${c.title.toLowerCase()} ${c.text(order[0]) || "none"}`).join(", ")}.`
+      : "";
     const active = ["search", ...words.map(({ name }) => name)].filter((name) => view[name]);
     active.forEach((name) => {
       const text = `${table.columns[name]?.title ?? "Search"}: ${view[name]}`;
@@ -194,8 +219,7 @@
     const size = SIZES.includes(+view.size) ? +view.size : SIZES[0];
     const pages = Math.max(1, Math.ceil(order.length / size));
     const page = Math.min(pages, Math.max(1, Math.floor(+view.page) || 1)), from = (page - 1) * size;
-    drawn = kept();
-    drawHead();
+    drawHead(kept());
     drawRows(from, size);
     drawState(from, Math.min(from + size, order.length));
     drawPager(page, pages, size);
