@@ -13,10 +13,13 @@ from tokonomy.store.exchange import export
 from tokonomy.store.published import text as schema
 from tokonomy.store.record import parse
 from tokonomy_site import downloads, encoded
+from tokonomy_site.feed import base, feed
+from tokonomy_site.news import news
 from tokonomy_site.page import Page, html, navigation
 from tokonomy_site.pages import (
     atlas,
     data,
+    history,
     index,
     leaderboard,
     method,
@@ -38,12 +41,19 @@ BUILDERS = (
     task.pages,
     model.pages,
     runs.pages,
+    history.pages,
     atlas.pages,
     methodology.pages,
 )
 
 
-def build(place: str, records: Path | None, out: Path, calibration: Path | None = None) -> Path:
+def build(
+    place: str,
+    records: Path | None,
+    out: Path,
+    calibration: Path | None = None,
+    address: str | None = None,
+) -> Path:
     """Build the site and put it in place of the one before.
 
     Args:
@@ -51,20 +61,25 @@ def build(place: str, records: Path | None, out: Path, calibration: Path | None 
         records: File or folder of published records.
         out: The site's folder.
         calibration: Folder of calibration records; a missing one has none.
+        address: Where the site will be on the web, for the feed's links; relative ones without.
 
     Returns:
         The first page.
     """
-    calibrated = calibrations(calibration)
+    calibrated, address = calibrations(calibration), base(address)
     with replacing(out) as folder:
         for path, found in calibrated.items():
             write(folder, path, found.model_dump_json(indent=1) + "\n")
-        _fill(folder, place, records, calibrated)
+        _fill(folder, place, records, calibrated, address)
     return out / "index.html"
 
 
 def _fill(
-    folder: Path, place: str, records: Path | None, calibrated: Mapping[str, Calibration]
+    folder: Path,
+    place: str,
+    records: Path | None,
+    calibrated: Mapping[str, Calibration],
+    address: str,
 ) -> None:
     for name in STATIC:
         content = files("tokonomy_site").joinpath("static", name).read_bytes()
@@ -75,6 +90,7 @@ def _fill(
     with open_store(shelf / "tokonomy.sqlite", create=False) as store:
         export(store, shelf / "records.jsonl")
         shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"), calibrated)
+        write(folder, "feed.xml", feed(shot, news(shot), address))
         _write_all(folder, shot, store)
 
 

@@ -62,6 +62,7 @@ def navigation(snapshot: Snapshot) -> list[Entry]:
     return [
         *boards,
         Entry(path="runs.html", title="All runs"),
+        Entry(path="history.html", title="History"),
         Entry(path="atlas.html", title="Atlas"),
         Entry(path="methodology.html", title="Methodology"),
         Entry(path="data.html", title="Data"),
