@@ -61,15 +61,12 @@ class Change:
 
     @property
     def said(self) -> str:
-        """The change in words.
-
-        Of a speed-up for instance "speed-up fell from 1.44 to 1.31 (9.0 %)".
-        """
+        """The change in words, such as "speed-up fell from 1.44 to 1.31, by 9.0 %"."""
         form, unit = form_of(self.figure)
         verb = "rose" if self.after > self.before else "fell"
         share = 100 * abs(self.after / self.before - 1)
         ends = f"from {form(self.before)} to {form(self.after)} {unit}".strip()
-        return f"{METRICS[self.figure].title.lower()} {verb} {ends}, by {share:.1f} %"
+        return f"{METRICS[self.figure].title.lower()} {verb} {ends}, by {share:.1f}\u00a0%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,8 +56,7 @@ def changed(change: Change, history: History, snapshot: Snapshot) -> Item:
         at=run.started,
         title=f"{better}: {snapshot.title(run.method)} {setting(run.params)} on {run.task_ref}: "
         f"{change.said}",
-        text=f"From {run.started[:10]} on, {change.said}, beyond chance. {change.why} "
-        f"Same cell: {place(run)}.",
+        text=f"{change.why} It is beyond chance, and lasts. The cell: {place(run)}.",
         href=history.href,
         kind=better.lower(),
     )

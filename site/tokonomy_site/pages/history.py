@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from tokonomy.stats.changes import LEAST_SHIFT, LEVEL
 from tokonomy.store.epochs import Device, epoch
 from tokonomy.store.metrics import Metric
-from tokonomy_site.cells import figure_cell, quoted
+from tokonomy_site.cells import CAPPED, SIGNS, figure_cell, quoted
 from tokonomy_site.charts import Chart, Point, chart
 from tokonomy_site.figures import Form, form_of, minute
 from tokonomy_site.histories import MOST, Change, History
@@ -86,6 +86,7 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
                 "method": f"../{method_path(method)}",
                 "sign": snapshot.sign(method),
                 "parts_of": _parts(path, method, by_path),
+                "signed": SIGNS[CAPPED],
                 "cells": [_told(history, snapshot) for history in some],
             },
         )
@@ -205,10 +206,10 @@ def _days(started: str) -> float:
 def _dates(runs: Sequence[Run]) -> Form:
     """How a time is written below the axis: the day, and the hour where all is within days."""
     times = [_days(run.started) for run in runs]
-    length = 10 if max(times) - min(times) >= _LONG else 16
+    shown = slice(10) if max(times) - min(times) >= _LONG else slice(5, 16)
 
     def text(days: float) -> str:
-        return (_START + timedelta(days=days)).isoformat(sep=" ")[:length].removeprefix("20")
+        return (_START + timedelta(days=days)).isoformat(sep=" ")[shown]
 
     return text
 

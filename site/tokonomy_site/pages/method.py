@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokonomy.catalog.cards import MethodCard
@@ -53,12 +53,20 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     by_method: dict[str, list[Run]] = {}
     for run in listed:
         by_method.setdefault(run.method, []).append(run)
+    histories: dict[str, str] = {}
+    for history in snapshot.histories.values():
+        histories.setdefault(history.runs[0].method, history.path)
     for method in snapshot.shown_methods:
-        yield _page(method, by_method.get(method, []), peers, newest, snapshot)
+        yield _page(method, by_method.get(method, []), peers, newest, histories, snapshot)
 
 
 def _page(
-    method: str, mine: Sequence[Run], peers: Sequence[Board], newest: set[str], snapshot: Snapshot
+    method: str,
+    mine: Sequence[Run],
+    peers: Sequence[Board],
+    newest: set[str],
+    histories: Mapping[str, str],
+    snapshot: Snapshot,
 ) -> Page:
     card = snapshot.methods.get(method)
     return Page(
@@ -77,6 +85,7 @@ def _page(
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
             "runs": _runs(mine, newest, snapshot) if mine else None,
             "left_out": _left_out(mine),
+            "history": histories.get(method),
         },
     )
 
