@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 KINDS = ("index", "atlas", "leaderboard", "method", "task", "run", "failed-run", "methodology",
-         "data")  # fmt: skip
+         "data", "runs", "find", "history", "histories")  # fmt: skip
+#: What axe is asked for.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: Kinds of page that only a site with a GPU, calibration and runs that are no results has.
 LAB_KINDS = ("gpu-board", "unscored-board", "energy-run", "scripted-run", "calibrated", "index")
 
@@ -24,6 +26,9 @@ def page_of(kind: str, site: Path) -> Path:
         "method": "method/tome.html",
         "task": "task/textures.html",
         "calibrated": "methodology.html",
+        "find": "run.html",
+        "history": "history/tome.html",
+        "histories": "history.html",
     }
     return site / paths.get(kind, f"{kind}.html")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from tokonomy.store.calibration import Calibration
-from tokonomy.store.database import Store, open_store
+from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export
 from tokonomy.store.published import text as schema
-from tokonomy.store.record import parse
 from tokonomy_site import downloads, encoded
 from tokonomy_site.feed import base, feed
 from tokonomy_site.news import news
@@ -25,12 +23,12 @@ from tokonomy_site.pages import (
     method,
     methodology,
     model,
-    run,
     runs,
     task,
 )
 from tokonomy_site.reading import calibrations, gather, snapshot
-from tokonomy_site.snapshot import Run, Snapshot
+from tokonomy_site.runpages import write_runs
+from tokonomy_site.snapshot import Snapshot
 from tokonomy_site.writer import replacing, write
 
 STATIC = ("site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js")
@@ -91,39 +89,26 @@ def _fill(
         export(store, shelf / "records.jsonl")
         shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"), calibrated)
         write(folder, "feed.xml", feed(shot, news(shot), address))
-        _write_all(folder, shot, store)
+        _write_all(folder, shot)
 
 
-def _write_all(folder: Path, shot: Snapshot, store: Store) -> None:
+def _write_all(folder: Path, shot: Snapshot) -> None:
     write(folder, "data/runs.csv", downloads.runs_csv(shot))
     write(folder, "data/runs.js", encoded.runs_js(shot))
     write(folder, "data/intervals.js", encoded.intervals_js(shot))
     write(folder, "data/record.schema.json", schema())
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)
-    for page in _pages(shot, shelf):
+    for page in pages(shot, shelf):
         write(folder, page.path, html(page, shot, entries))
     for path, text in runs.ids(shot):
         write(folder, path, text)
-    for page, line in _runs(shot, store):
-        write(folder, page.path, html(page, shot, entries))
-        write(folder, page.path.replace(".html", ".json"), line + "\n")
+    write_runs(folder, folder / "data/tokonomy.sqlite", shot, entries)
 
 
-def _pages(shot: Snapshot, shelf: Sequence[downloads.Download]) -> Iterator[Page]:
+def pages(shot: Snapshot, shelf: Sequence[downloads.Download]) -> Iterator[Page]:
+    """Every page but those of runs."""
     yield from index.pages(shot, shelf)
     yield from data.pages(shot, shelf)
     for builder in BUILDERS:
         yield from builder(shot)
-
-
-def _runs(shot: Snapshot, store: Store) -> Iterator[tuple[Page, str]]:
-    """Run pages, one record in memory at a time."""
-    attempts: dict[tuple[object, ...], list[Run]] = defaultdict(list)
-    for each in shot.runs:
-        attempts[each.identity].append(each)
-    by_id = {each.id: each for each in shot.runs}
-    for line in store.lines():
-        record = parse(line)
-        each = by_id[record.run_id]
-        yield run.page(each, record, attempts[each.identity], shot), line

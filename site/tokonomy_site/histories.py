@@ -28,7 +28,7 @@ ROOM = 1_000_000
 """Bytes of a page of histories, roughly: below the 1.5 MiB of a page."""
 
 MOST = 300
-"""Runs of a cell that are drawn and listed, the newest; changes are looked for in all of them."""
+"""Runs of a cell that are drawn, listed and searched for changes, the newest."""
 
 _CELL, _ROW = 6_500, 1_300  # bytes of a cell without its runs, and of a run
 
@@ -122,7 +122,7 @@ def histories(runs: Iterable[Run], begun: Begun) -> dict[Identity, History]:
 
 def _series(runs: Sequence[Run], name: str) -> list[Run]:
     """Runs with the figure; none where it is not above 0 throughout, as the search asks for."""
-    some = [run for run in runs if run.status == "ok" and known(run.figure(name))]
+    some = [run for run in runs[-MOST:] if run.status == "ok" and known(run.figure(name))]
     return some if all((run.figure(name).value or 0.0) > 0 for run in some) else []
 
 

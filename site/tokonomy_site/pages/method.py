@@ -30,6 +30,7 @@ from tokonomy_site.snapshot import (
 from tokonomy_site.tables import Cell, Column, Line, Table
 
 MOST_RUNS = 1000  # rows of the table of runs: 300 KiB, well below the 1.5 MiB of a page
+MOST_DRAWN = 24  # classes with charts, about 26 KiB each; the others have theirs on their board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ def _page(
     snapshot: Snapshot,
 ) -> Page:
     card = snapshot.methods.get(method)
+    places = _places(method, peers, snapshot)
     return Page(
         path=method_path(method),
         title=snapshot.title(method),
@@ -79,7 +81,8 @@ def _page(
             "card": card,
             "sign": snapshot.sign(method),
             "facts": _facts(method, card, snapshot),
-            "places": [p for board in peers for p in _place(method, board, snapshot)],
+            "places": places,
+            "undrawn": max(0, len(places) - MOST_DRAWN),
             "claims": claims.table(card, _results(mine)) if card and card.claims else None,
             "signs": SIGNS.values(),
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
@@ -115,12 +118,20 @@ def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tup
     ]
 
 
-def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
+def _places(method: str, peers: Sequence[Board], snapshot: Snapshot) -> list[Place]:
+    """The method in every class that it was run in; the first of them with charts."""
+    found: list[Place] = []
+    for board in peers:
+        found += _place(method, board, snapshot, drawn=len(found) < MOST_DRAWN)
+    return found
+
+
+def _place(method: str, board: Board, snapshot: Snapshot, *, drawn: bool) -> Iterator[Place]:
     every = rows(board.runs, snapshot)
     mine = [row for row in every if row.run.method == method]
     if not mine:
         return
-    shown = _beside(method, mine, every)
+    shown = _beside(method, mine, every) if drawn else []
     yield Place(
         title=f"{snapshot.task_title(board.group.task)}, {board.group.calls}",
         href=f"../{board.path}",
@@ -133,7 +144,7 @@ def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
             )
         ),
         legend=tuple(legend(shown, snapshot)),
-        heat=_heat(mine, every, snapshot),
+        heat=_heat(mine, every, snapshot) if drawn else None,
     )  # fmt: skip
 
 
