@@ -88,6 +88,8 @@ def links(site: Path, read: dict[Path, Reader]) -> tuple[list[tuple[str, str]], 
             followed += 1
             if not target.is_file() or not target.is_relative_to(site.resolve()):
                 broken.append((path.name, address))
+            elif "=" in parts.fragment:
+                continue  # a view, which scripts read
             elif parts.fragment and parts.fragment not in read[target].ids:
                 broken.append((path.name, address))
     return broken, followed
