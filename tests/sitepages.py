@@ -7,8 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tokonomy_site.build import STATIC
+
 KINDS = ("index", "atlas", "leaderboard", "method", "task", "run", "failed-run", "methodology",
          "data", "runs", "find", "history", "histories")  # fmt: skip
+#: Scripts that pages may run.
+SCRIPTS = {*(f"static/{name}" for name in STATIC if name.endswith(".js")), "data/runs.js"}
 #: What axe is asked for.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: Kinds of page that only a site with a GPU, calibration and runs that are no results has.

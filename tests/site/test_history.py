@@ -115,9 +115,7 @@ def test_runs_and_methods_lead_to_histories_or_say_there_is_none(
     assert "../history/evit.html" in Reader((place / "method/evit.html").read_text()).addresses
 
 
-def test_a_run_names_what_it_superseded_and_what_superseded_it(
-    shot: Snapshot, place: Path
-) -> None:
+def test_a_run_names_what_it_superseded_and_what_superseded_it(shot: Snapshot, place: Path) -> None:
     (history,) = [each for each in shot.histories.values() if each.changes]
     text = (place / f"run/{history.runs[10].id}.html").read_text(encoding="utf-8")
     newer, older = text.index("Superseded by, the next"), text.index("Supersedes, the last")
@@ -155,7 +153,8 @@ def test_an_epoch_of_the_device_is_drawn_and_no_change_of_the_method(tmp_path: P
     text = (tmp_path / "dist/history/reference.html").read_text(encoding="utf-8")
     assert text.count('class="one"') == 1
     assert "No change beyond chance was found." in text
-    assert re.findall(r"<td>(\d)</td>\s*<td class=\"t\"><span class=\"mono\">", text).count("2") == 8
+    epochs = re.findall(r"<td>(\d)</td>\s*<td class=\"t\"><span class=\"mono\">", text)
+    assert epochs.count("2") == 8
 
 
 @pytest.mark.parametrize("width", [1200, 360])

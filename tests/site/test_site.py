@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from records import make_record
-from sitepages import KINDS, Reader, hashes, links, page_of, reached
+from sitepages import KINDS, SCRIPTS, Reader, hashes, links, page_of, reached
 from tokonomy.errors import TokonomyError, UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export
-from tokonomy_site.build import STATIC, build
+from tokonomy_site.build import build
 
 KIB = 1024
 
@@ -93,7 +93,7 @@ def test_the_widest_board_stays_within_its_budget(tmp_path: Path) -> None:
 
 
 def test_the_same_database_gives_the_same_bytes(site: Path, database: Path, tmp_path: Path) -> None:
-    code = "import sys; from tokonomy_site.build import STATIC, build; from pathlib import Path; "
+    code = "import sys; from tokonomy_site.build import build; from pathlib import Path; "
     code += "build(sys.argv[1], None, Path(sys.argv[2]))"
     environment = {**os.environ, "PYTHONHASHSEED": "4242", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     command = [sys.executable, "-c", code, str(database), str(tmp_path / "again")]
@@ -179,7 +179,6 @@ def test_downloads_hold_what_their_sums_say(site: Path) -> None:
     assert ids == {path.stem for path in (site / "run").glob("*.json")}
 
 
-SCRIPTS = {f"static/{name}" for name in STATIC} | {"data/runs.js"}
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'>{{7*7}}"
 
 

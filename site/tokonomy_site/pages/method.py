@@ -33,6 +33,10 @@ MOST_RUNS = 1000  # rows of the table of runs: 300 KiB, well below the 1.5 MiB o
 MOST_DRAWN = 24  # classes with charts, about 26 KiB each; the others have theirs on their board
 
 
+Peer = tuple[Board, list[Row]]
+"""A class and its rows, made once for all methods."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A method in one class."""
@@ -48,7 +52,8 @@ class Place:
 
 def pages(snapshot: Snapshot) -> Iterator[Page]:
     """A page per method that is installed or was run."""
-    peers = [board for found in boards(snapshot).values() for board in found]
+    found = (board for some in boards(snapshot).values() for board in some)
+    peers = [(board, rows(board.runs, snapshot)) for board in found]
     listed = [run for run in snapshot.runs if run.role in PUBLIC]
     newest = {run.id for run in current(listed).values()}
     by_method: dict[str, list[Run]] = {}
@@ -64,7 +69,7 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
 def _page(
     method: str,
     mine: Sequence[Run],
-    peers: Sequence[Board],
+    peers: Sequence[Peer],
     newest: set[str],
     histories: Mapping[str, str],
     snapshot: Snapshot,
@@ -118,16 +123,16 @@ def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tup
     ]
 
 
-def _places(method: str, peers: Sequence[Board], snapshot: Snapshot) -> list[Place]:
+def _places(method: str, peers: Sequence[Peer], snapshot: Snapshot) -> list[Place]:
     """The method in every class that it was run in; the first of them with charts."""
     found: list[Place] = []
-    for board in peers:
-        found += _place(method, board, snapshot, drawn=len(found) < MOST_DRAWN)
+    for peer in peers:
+        found += _place(method, peer, snapshot, drawn=len(found) < MOST_DRAWN)
     return found
 
 
-def _place(method: str, board: Board, snapshot: Snapshot, *, drawn: bool) -> Iterator[Place]:
-    every = rows(board.runs, snapshot)
+def _place(method: str, peer: Peer, snapshot: Snapshot, *, drawn: bool) -> Iterator[Place]:
+    board, every = peer
     mine = [row for row in every if row.run.method == method]
     if not mine:
         return
@@ -141,7 +146,7 @@ def _place(method: str, board: Board, snapshot: Snapshot, *, drawn: bool) -> Ite
             charts(
                 shown, snapshot, _to_run, only=method, place=board.group.place,
                 curves=_curve_of(shown, snapshot), every=every,
-            )
+            ) if shown else ()
         ),
         legend=tuple(legend(shown, snapshot)),
         heat=_heat(mine, every, snapshot) if drawn else None,
