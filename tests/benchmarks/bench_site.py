@@ -3,7 +3,7 @@
 Recorded, not asserted: a build is to take at most 60 s and 1 GB for 10,000 runs, sorting or
 filtering as many 150 ms. The largest takes the better part of an hour and 7 GB of disk, so it is
 made only where ``TOKONOMY_BENCH_LARGE`` is set. Each build is a process of its own, so its peak is
-its own too, that of the largest of its forks beside it; starting Python and imports are in the time.
+its own too, that of the largest of its forks beside it; starting Python and imports are timed.
 """
 
 from __future__ import annotations
