@@ -13,6 +13,7 @@ from tokonomy_site.families import family
 from tokonomy_site.figures import known
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting, varying
 from tokonomy_site.tables import Cell, Column, Line, Table
+from tokonomy_site.trust import TRUST, doubts, trust_cell
 from tokonomy_site.words import STATUS, plural
 
 
@@ -77,6 +78,7 @@ def columns(kind: Layout, snapshot: Snapshot) -> tuple[Column, ...]:
     return (
         Column(name="Method", words=True, filter="method"),
         *(column for column, _ in fields(kind, snapshot)),
+        TRUST,
         Column(name="Run", unit="n", words=True, filter="run"),
     )
 
@@ -93,10 +95,12 @@ def _line(row: Row, snapshot: Snapshot, made: Sequence[Field]) -> Line:
     cells = (
         _head(row, snapshot),
         *(cell(run) for _, cell in made),
+        trust_cell(run),
         Cell(text=STATUS[run.status], href=ROOT + run_path(run.id), sub=_counts(run)),
     )
     stale = snapshot.stale(run)
-    style = " ".join(("ref",) * (run.method == "reference") + ("stale",) * stale)
+    barred = stale or not run.trust.stands
+    style = " ".join(("ref",) * (run.method == "reference") + ("stale",) * barred)
     return Line(cells=cells, id=row.id, kind=style)
 
 
@@ -107,7 +111,7 @@ def _head(row: Row, snapshot: Snapshot) -> Cell:
         sub=sub.strip(),
         href=ROOT + method_path(row.run.method),
         mark=snapshot.sign(row.run.method),
-        tags=("stale",) if snapshot.stale(row.run) else (),
+        tags=("stale",) * snapshot.stale(row.run) + doubts(row.run),
     )
 
 

@@ -108,7 +108,8 @@ _ENERGY = (
 )
 _REST = (
     "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
-    "A stale row was measured with code that has changed since; it is drawn, but on no front. "
+    "A stale row was measured with code that has changed since; a disputed or withdrawn one is "
+    "doubted, as its run says. These are drawn, but on no front. "
     "A word in place of a number says why there is none and leads to the run.",
     "There is no rank: where intervals overlap, an order would be invented.",
 )

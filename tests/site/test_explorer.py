@@ -62,7 +62,7 @@ def test_the_data_file_holds_every_run_as_the_download_does(place: Path) -> None
     assert ids == [row["id"][:wide] for row in rows]
     assert len(set(ids)) == RUNS
     for mine, theirs in (("task", "task_ref"), ("precision", "precision"), ("seed", "seed"),
-                         ("mode", "mode"), ("device", "device_class")):  # fmt: skip
+                         ("mode", "mode"), ("device", "device_class"), ("trust", "trust")):  # fmt: skip
         assert texts(data, mine) == [row[theirs] for row in rows]
     assert texts(data, "started") == [row["started"][:10] for row in rows]
 
