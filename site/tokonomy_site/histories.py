@@ -121,9 +121,7 @@ def histories(runs: Iterable[Run], begun: Begun) -> dict[Identity, History]:
 
 
 def _series(runs: Sequence[Run], name: str) -> list[Run]:
-    """Runs with the figure that are to be believed; none where it is not above 0 throughout, as
-    the search asks for.
-    """
+    """Runs with the figure that stand; none where it is not above 0 throughout, as is asked."""
     some = [
         run
         for run in runs[-MOST:]
