@@ -93,7 +93,7 @@ def _show(found: Table, everything: bool) -> None:
     if why:
         click.echo(plain("not comparable: " + ", ".join(f"{n} {code}" for code, n in
                                                        sorted(why.items(), key=str))))  # fmt: skip
-    blind = sum(row.basis == WITHIN for row in found.rows)
+    blind = sum(row.basis == WITHIN and row.p is not None for row in found.rows)
     if blind:
         click.echo(f"{blind} figures were compared {WITHIN}: no history tells how sessions differ")
     click.echo(f"not compared: {found.same} cells with no new run, {found.only_a} of A alone, "
