@@ -7,8 +7,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tokonomy_site.build import STATIC
+
 KINDS = ("index", "atlas", "leaderboard", "method", "task", "run", "failed-run", "methodology",
-         "data")  # fmt: skip
+         "data", "runs", "find", "history", "histories")  # fmt: skip
+#: Scripts that pages may run.
+SCRIPTS = {*(f"static/{name}" for name in STATIC if name.endswith(".js")), "data/runs.js"}
+#: What axe is asked for.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: Kinds of page that only a site with a GPU, calibration and runs that are no results has.
 LAB_KINDS = ("gpu-board", "unscored-board", "energy-run", "scripted-run", "calibrated", "index")
 
@@ -24,6 +30,9 @@ def page_of(kind: str, site: Path) -> Path:
         "method": "method/tome.html",
         "task": "task/textures.html",
         "calibrated": "methodology.html",
+        "find": "run.html",
+        "history": "history/tome.html",
+        "histories": "history.html",
     }
     return site / paths.get(kind, f"{kind}.html")
 
@@ -83,6 +92,8 @@ def links(site: Path, read: dict[Path, Reader]) -> tuple[list[tuple[str, str]], 
             followed += 1
             if not target.is_file() or not target.is_relative_to(site.resolve()):
                 broken.append((path.name, address))
+            elif "=" in parts.fragment:
+                continue  # a view, which scripts read
             elif parts.fragment and parts.fragment not in read[target].ids:
                 broken.append((path.name, address))
     return broken, followed

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from tokonomy.store.calibration import Calibration
-from tokonomy.store.database import Store, open_store
+from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements
 from tokonomy.store.exports import datasette
 from tokonomy.store.exports.tables import as_parquet
 from tokonomy.store.published import text as schema
-from tokonomy.store.record import parse
-from tokonomy_site import downloads
+from tokonomy_site import downloads, encoded
+from tokonomy_site.feed import base, feed
+from tokonomy_site.news import news
 from tokonomy_site.page import Page, html, navigation
 from tokonomy_site.pages import (
     atlas,
     data,
+    history,
     index,
     leaderboard,
     method,
     methodology,
     model,
-    run,
+    runs,
     task,
 )
 from tokonomy_site.reading import calibrations, gather, snapshot
-from tokonomy_site.snapshot import Run, Snapshot
+from tokonomy_site.runpages import write_runs
+from tokonomy_site.snapshot import Snapshot
 from tokonomy_site.writer import replacing, write
 
-STATIC = ("site.css", "tables.js")
+STATIC = ("site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js")
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
 BUILDERS = (
     leaderboard.pages,
     method.pages,
     task.pages,
     model.pages,
+    runs.pages,
+    history.pages,
     atlas.pages,
     methodology.pages,
 )
@@ -49,6 +53,7 @@ def build(
     out: Path,
     calibration: Path | None = None,
     statements: Path | None = None,
+    address: str | None = None,
 ) -> Path:
     """Build the site and put it in place of the one before.
 
@@ -58,15 +63,16 @@ def build(
         out: The site's folder.
         calibration: Folder of calibration records; a missing one has none.
         statements: File or folder of statements; a missing one has none.
+        address: Where the site will be on the web, for the feed's links; relative ones without.
 
     Returns:
         The first page.
     """
-    calibrated = calibrations(calibration)
+    calibrated, address = calibrations(calibration), base(address)
     with replacing(out) as folder:
         for path, found in calibrated.items():
             write(folder, path, found.model_dump_json(indent=1) + "\n")
-        _fill(folder, place, (records, statements), calibrated)
+        _fill(folder, place, (records, statements), calibrated, address)
     return out / "index.html"
 
 
@@ -75,6 +81,7 @@ def _fill(
     place: str,
     published: tuple[Path | None, Path | None],
     calibrated: Mapping[str, Calibration],
+    address: str,
 ) -> None:
     for name in STATIC:
         content = files("tokonomy_site").joinpath("static", name).read_bytes()
@@ -85,40 +92,30 @@ def _fill(
     with open_store(shelf / "tokonomy.sqlite", create=False) as store:
         export(store, shelf / "records.jsonl")
         export_statements(store, shelf / "statements.jsonl")
-        shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"), calibrated)
-        _write_all(folder, shot, store)
+        write(folder, "data/runs.parquet", as_parquet(store.runs()))
+        shot = snapshot(store, downloads.digest(shelf), calibrated)
+        write(folder, "feed.xml", feed(shot, news(shot), address))
+        _write_all(folder, shot)
 
 
-def _write_all(folder: Path, shot: Snapshot, store: Store) -> None:
+def _write_all(folder: Path, shot: Snapshot) -> None:
     write(folder, "data/runs.csv", downloads.runs_csv(shot))
-    write(folder, "data/runs.parquet", as_parquet(store.runs()))
     write(folder, "data/datasette.json", datasette.text())
+    write(folder, "data/runs.js", encoded.runs_js(shot))
+    write(folder, "data/intervals.js", encoded.intervals_js(shot))
     write(folder, "data/record.schema.json", schema())
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)
-    for page in _pages(shot, shelf):
+    for page in pages(shot, shelf):
         write(folder, page.path, html(page, shot, entries))
-    runs = folder / "run"
-    runs.mkdir(exist_ok=True)
-    for page, line in _runs(shot, store):
-        write(folder, page.path, html(page, shot, entries))
-        write(folder, page.path.replace(".html", ".json"), line + "\n")
+    for path, text in runs.ids(shot):
+        write(folder, path, text)
+    write_runs(folder, folder / "data/tokonomy.sqlite", shot, entries)
 
 
-def _pages(shot: Snapshot, shelf: Sequence[downloads.Download]) -> Iterator[Page]:
+def pages(shot: Snapshot, shelf: Sequence[downloads.Download]) -> Iterator[Page]:
+    """Every page but those of runs."""
     yield from index.pages(shot, shelf)
     yield from data.pages(shot, shelf)
     for builder in BUILDERS:
         yield from builder(shot)
-
-
-def _runs(shot: Snapshot, store: Store) -> Iterator[tuple[Page, str]]:
-    """Run pages, one record in memory at a time."""
-    attempts: dict[tuple[object, ...], list[Run]] = defaultdict(list)
-    for each in shot.runs:
-        attempts[each.identity].append(each)
-    by_id = {each.id: each for each in shot.runs}
-    for line in store.lines():
-        record = parse(line)
-        each = by_id[record.run_id]
-        yield run.page(each, record, attempts[each.identity], shot), line

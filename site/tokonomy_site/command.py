@@ -43,7 +43,19 @@ import click
     show_default=True,
     help="The site's folder; replaced as a whole, or not at all.",
 )
-def publish(database: str, records: Path, statements: Path, calibration: Path, out: Path) -> None:
+@click.option(
+    "--base-url",
+    "address",
+    help="Where the site will be on the web; makes the links of its Atom feed absolute.",
+)
+def publish(
+    database: str,
+    records: Path,
+    statements: Path,
+    calibration: Path,
+    out: Path,
+    address: str | None,
+) -> None:
     """Build the static site from the database and the published records.
 
     It needs no server; prints the path of its first page.
@@ -54,4 +66,4 @@ def publish(database: str, records: Path, statements: Path, calibration: Path, o
     """  # noqa: D301 - click reads the backspace as "keep these lines"
     from tokonomy_site.build import build  # heavy, and not needed to print the help
 
-    click.echo(build(database, records, out, calibration, statements))
+    click.echo(build(database, records, out, calibration, statements, address))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 from tokonomy.store.metrics import METRICS, Metric
@@ -146,3 +147,17 @@ def probability(p: float) -> str:
     """
     text = _plain_probability(p)
     return (f"p {text}" if text.startswith("<") else f"p = {text}").replace(" ", "\u00a0")
+
+
+_WRITTEN = re.compile(r"\u2212?\d[\d,]*(\.\d+)?")
+
+
+def number(text: str) -> float | None:
+    """The number that one of these texts shows; None where it shows a word.
+
+    >>> number("1,234"), number("\u22120.5"), number("OOM")
+    (1234.0, -0.5, None)
+    """
+    if not _WRITTEN.fullmatch(text):
+        return None
+    return float(text.replace(",", "").replace("\u2212", "-"))

@@ -29,6 +29,7 @@ class Page:
         values: What the template names.
         section: Path of the entry of the navigation it belongs to.
         live: Whether it has a table that sorts and filters.
+        scripts: What else it runs, in this order; paths relative to the site.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Page:
     values: Mapping[str, Any] = field(default_factory=dict)
     section: str = ""
     live: bool = False
+    scripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ def navigation(snapshot: Snapshot) -> list[Entry]:
     ]
     return [
         *boards,
+        Entry(path="runs.html", title="All runs"),
+        Entry(path="history.html", title="History"),
         Entry(path="atlas.html", title="Atlas"),
         Entry(path="methodology.html", title="Methodology"),
         Entry(path="data.html", title="Data"),

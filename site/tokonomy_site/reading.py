@@ -28,6 +28,7 @@ from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.statements import Attempt, Statement, Trust, trusted
 from tokonomy.store.verdict import Arm, arm
+from tokonomy_site.histories import histories
 from tokonomy_site.links import slug
 from tokonomy_site.marks import signs
 from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, current, device_name
@@ -118,6 +119,7 @@ def snapshot(
     newest = current(run for run in bare if run.role == "result").values()
     found = verdicts(extras[run.id].arm for run in newest if trusts[run.id].stands)
     runs = tuple(replace(run, verdicts=found.get(run.id, {}), trust=trusts[run.id]) for run in bare)
+    epochs = by_device(each.sentinel for each in extras.values() if each.sentinel)
     return Snapshot(
         runs=runs,
         digest=digest,
@@ -134,8 +136,9 @@ def snapshot(
             for name in {*methods.cards, *(run.method for run in runs if run.role in PUBLIC)}
             if not name.startswith(PLANTED)
         ),
-        epochs=by_device(each.sentinel for each in extras.values() if each.sentinel),
+        epochs=epochs,
         calibrations=calibrated or {},
+        histories=histories(runs, epochs),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokonomy.catalog.cards import MethodCard, ModelCard, TaskCard
 from tokonomy.store.calibration import Calibration
@@ -17,6 +17,9 @@ from tokonomy.store.statements import Trust
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
+
+if TYPE_CHECKING:
+    from tokonomy_site.histories import History
 
 PUBLIC = ("result", "calibration")  # roles of runs that are listed on their method's page
 
@@ -151,6 +154,7 @@ class Snapshot:
         signs: Symbol and colour of each method that has a page.
         epochs: By device, when each epoch but the first began.
         calibrations: Calibration records, by the path that they are downloaded from.
+        histories: Of each cell that was run more than once, by its identity.
     """
 
     runs: tuple[Run, ...]
@@ -164,6 +168,7 @@ class Snapshot:
     signs: Mapping[str, Sign]
     epochs: Mapping[Device, Sequence[str]]
     calibrations: Mapping[str, Calibration]
+    histories: Mapping[tuple[Any, ...], History]
 
     @property
     def results(self) -> tuple[Run, ...]:

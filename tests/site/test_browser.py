@@ -10,11 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from records import make_record
-from sitepages import KINDS, LAB_KINDS, lab_page, page_of
+from sitepages import KINDS, LAB_KINDS, TAGS, lab_page, page_of
 from tokonomy.store.database import open_store
 from tokonomy_site.build import build
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ASKED = {"light": TAGS, "dark": ["cat.color"]}  # a scheme changes colours and nothing else
 Visit = Callable[..., Any]
 

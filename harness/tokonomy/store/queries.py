@@ -95,10 +95,15 @@ def _figures(connection: Connection, chosen: Select[int]) -> dict[int, dict[str,
         .order_by(metric.c.run, metric.c.name)
     )
     rows = connection.execute(query)
-    return {
-        number: {row[1]: Metric._make(row[1:]) for row in group}
-        for number, group in groupby(rows, key=itemgetter(0))
-    }
+    missing: dict[Metric, Metric] = {}  # most are, in the same few ways: one of each is kept
+    found: dict[int, dict[str, Metric]] = {}
+    for number, group in groupby(rows, key=itemgetter(0)):
+        made = (Metric._make(row[1:]) for row in group)
+        found[number] = {
+            each.name: missing.setdefault(each, each) if each.value is None else each
+            for each in made
+        }
+    return found
 
 
 def metrics(connection: Connection, run_id: str) -> dict[str, Metric]:

@@ -14,12 +14,16 @@ from tokonomy_site.downloads import Download
 from tokonomy_site.families import Spec, family
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
+from tokonomy_site.news import Item as News
+from tokonomy_site.news import news
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.pages.leaderboard import Board, boards
 from tokonomy_site.plots import picture, points
 from tokonomy_site.snapshot import Snapshot, method_path, model_path, task_path
 from tokonomy_site.standing import ROLE_MEANING
 from tokonomy_site.words import plural
+
+NEWEST = 8  # of what changed, that are named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
         section="index.html",
         values={
             "coverage": coverage(snapshot),
+            "since": since(snapshot),
             "families": [_family(name, found[name], snapshot) for name in sorted(found)],
             "tasks": [Item(title=snapshot.task_title(r), href=task_path(r)) for r in refs],
             "models": [Item(title=snapshot.model_title(r), href=model_path(r)) for r in models],
@@ -97,6 +102,32 @@ def coverage(snapshot: Snapshot) -> str:
     return (
         f"Measured so far: {said}; newest result {snapshot.newest[:10]}, harness {plain} "
         f"{', '.join(versions)}.{apart(snapshot)}"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """What happened since a release, in a sentence, and the newest of it."""
+
+    text: str
+    items: tuple[News, ...]
+
+
+def since(snapshot: Snapshot) -> Since | None:
+    """What came since the newest run's version of the harness was first used; None before any."""
+    if not snapshot.results:
+        return None
+    version = snapshot.results[-1].version
+    first = next(run.started for run in snapshot.results if run.version == version)
+    found = [item for item in news(snapshot) if item.at >= first]
+    changes = [item for item in found if item.kind != "results"]
+    results = sum(run.started >= first for run in snapshot.results)
+    worse = sum(item.kind == "worse" for item in changes)
+    said = f"{plural(len(changes), 'figure')} changed beyond chance, {worse} for the worse"
+    return Since(
+        text=f"Since harness {version} was first used, on {first[:10]}: "
+        f"{plural(results, 'result')} came in; {said if changes else 'no figure changed'}.",
+        items=tuple([*changes, *(i for i in found if i.kind == "results")][:NEWEST]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokonomy.catalog.cards import MethodCard
@@ -30,6 +30,11 @@ from tokonomy_site.snapshot import (
 from tokonomy_site.tables import Cell, Column, Line, Table
 
 MOST_RUNS = 1000  # rows of the table of runs: 300 KiB, well below the 1.5 MiB of a page
+MOST_DRAWN = 24  # classes with charts, about 26 KiB each; the others have theirs on their board
+
+
+Peer = tuple[Board, list[Row]]
+"""A class and its rows, made once for all methods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +52,30 @@ class Place:
 
 def pages(snapshot: Snapshot) -> Iterator[Page]:
     """A page per method that is installed or was run."""
-    peers = [board for found in boards(snapshot).values() for board in found]
+    found = (board for some in boards(snapshot).values() for board in some)
+    peers = [(board, rows(board.runs, snapshot)) for board in found]
     listed = [run for run in snapshot.runs if run.role in PUBLIC]
     newest = {run.id for run in current(listed).values()}
     by_method: dict[str, list[Run]] = {}
     for run in listed:
         by_method.setdefault(run.method, []).append(run)
+    histories: dict[str, str] = {}
+    for history in snapshot.histories.values():
+        histories.setdefault(history.runs[0].method, history.path)
     for method in snapshot.shown_methods:
-        yield _page(method, by_method.get(method, []), peers, newest, snapshot)
+        yield _page(method, by_method.get(method, []), peers, newest, histories, snapshot)
 
 
 def _page(
-    method: str, mine: Sequence[Run], peers: Sequence[Board], newest: set[str], snapshot: Snapshot
+    method: str,
+    mine: Sequence[Run],
+    peers: Sequence[Peer],
+    newest: set[str],
+    histories: Mapping[str, str],
+    snapshot: Snapshot,
 ) -> Page:
     card = snapshot.methods.get(method)
+    places = _places(method, peers, snapshot)
     return Page(
         path=method_path(method),
         title=snapshot.title(method),
@@ -71,12 +86,14 @@ def _page(
             "card": card,
             "sign": snapshot.sign(method),
             "facts": _facts(method, card, snapshot),
-            "places": [p for board in peers for p in _place(method, board, snapshot)],
+            "places": places,
+            "undrawn": max(0, len(places) - MOST_DRAWN),
             "claims": claims.table(card, _results(mine)) if card and card.claims else None,
             "signs": SIGNS.values(),
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
             "runs": _runs(mine, newest, snapshot) if mine else None,
             "left_out": _left_out(mine),
+            "history": histories.get(method),
         },
     )
 
@@ -106,12 +123,20 @@ def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tup
     ]
 
 
-def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
-    every = rows(board.runs, snapshot)
+def _places(method: str, peers: Sequence[Peer], snapshot: Snapshot) -> list[Place]:
+    """The method in every class that it was run in; the first of them with charts."""
+    found: list[Place] = []
+    for peer in peers:
+        found += _place(method, peer, snapshot, drawn=len(found) < MOST_DRAWN)
+    return found
+
+
+def _place(method: str, peer: Peer, snapshot: Snapshot, *, drawn: bool) -> Iterator[Place]:
+    board, every = peer
     mine = [row for row in every if row.run.method == method]
     if not mine:
         return
-    shown = _beside(method, mine, every)
+    shown = _beside(method, mine, every) if drawn else []
     yield Place(
         title=f"{snapshot.task_title(board.group.task)}, {board.group.calls}",
         href=f"../{board.path}",
@@ -121,10 +146,10 @@ def _place(method: str, board: Board, snapshot: Snapshot) -> Iterator[Place]:
             charts(
                 shown, snapshot, _to_run, only=method, place=board.group.place,
                 curves=_curve_of(shown, snapshot), every=every,
-            )
+            ) if shown else ()
         ),
         legend=tuple(legend(shown, snapshot)),
-        heat=_heat(mine, every, snapshot),
+        heat=_heat(mine, every, snapshot) if drawn else None,
     )  # fmt: skip
 
 

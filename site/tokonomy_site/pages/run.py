@@ -23,6 +23,7 @@ from tokonomy_site.sections import decoding, device, energy, heat, provenance, t
 from tokonomy_site.sentences import why_not_faster
 from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, model_path, run_path, setting
 
+MOST_OTHERS = 5  # runs of the same cell that are named on either side in time
 SCRIPTED = REASONS["scripted-device"]
 
 
@@ -46,6 +47,9 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
         snapshot: Everything else.
     """
     title = f"{snapshot.title(run.method)} {setting(run.params)}".strip()
+    newer = [other for other in attempts if other.order > run.order]
+    older = [other for other in attempts if other.order < run.order]
+    history = snapshot.histories.get(run.identity)
     timing, first = (each if isinstance(each, Timing) else None
                      for each in (record.timing, record.first_token))  # fmt: skip
     return Page(
@@ -81,7 +85,10 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "scored": isinstance(record.quality, Quality),
             "log": clean(record.log),
             "provenance": provenance.facts(record),
-            "others": _others(run, attempts),
+            "newer": _others(newer[:MOST_OTHERS]),
+            "older": _others(older[-MOST_OTHERS:][::-1]),
+            "left_out": max(0, len(newer) - MOST_OTHERS) + max(0, len(older) - MOST_OTHERS),
+            "history": history.href if history else "",
         },
     )
 
@@ -252,7 +259,7 @@ class Other:
     text: str
 
 
-def _others(run: Run, attempts: Sequence[Run]) -> list[Other]:
+def _others(attempts: Sequence[Run]) -> list[Other]:
     return [
         Other(
             href=f"{other.id}.html",
@@ -260,5 +267,4 @@ def _others(run: Run, attempts: Sequence[Run]) -> list[Other]:
             text=words.STATUS[other.status],
         )
         for other in attempts
-        if other.id != run.id
     ]
