@@ -31,7 +31,11 @@ from tokonomy_site.runpages import write_runs
 from tokonomy_site.snapshot import Snapshot
 from tokonomy_site.writer import replacing, write
 
-STATIC = ("site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js")
+STATIC = (
+    "site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js",
+    "limits.js", "share.js", "axes.js",
+    "vendor/plot.js", "vendor/LICENSES.txt", "vendor/VENDOR.json",
+)  # fmt: skip
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
 BUILDERS = (
     leaderboard.pages,

@@ -1,0 +1,177 @@
+/* Other axes for a leaderboard's chart. The library that draws it is loaded when the first is chosen;
+   without it the static charts stay. Marks are those of the rows: same symbols, links and cautions. */
+if (document.querySelector("form.axes")) {
+  const form = document.querySelector("form.axes"), charts = document.querySelector(".charts");
+  const { rows, chips, after, set, figures, place, numbers, stale, front, name } = board;
+  const WIDTH = 760, HEIGHT = 470, SVG = "http://www.w3.org/2000/svg";
+  const KEYS = ["x", "y", "of", "scale"];
+  KEYS.forEach((key) => (chips[key] = null));
+  let bundle = null;
+
+  const load = () =>
+    (bundle ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = form.dataset.bundle;
+      script.onload = done;
+      script.onerror = failed;
+      document.head.append(script);
+    }));
+
+  const element = (tag, attributes, ...children) => {
+    const node = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    node.append(...children);
+    return node;
+  };
+
+  /* As many digits as a figure bears: one decimal of a per cent, else three figures. */
+  const form3 = (value, unit) => {
+    const digits = unit === "%" ? 1 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
+    return value.toLocaleString("en", { maximumFractionDigits: Math.min(digits, 9) });
+  };
+  const said = ({ value, low, high, sign }, { title, unit }) => {
+    const ends = isNaN(low) ? "" : ` [${form3(low, unit)} to ${form3(high, unit)}]`;
+    const caution = { "\u2020": ", \u2020 unconverged", "\u2021": ", \u2021 flagged" }[sign] || "";
+    return `${title.toLowerCase()} ${form3(value, unit)}${unit && " " + unit}${ends}${caution}`;
+  };
+
+  /* What the view asks for: figures of both axes, and the scale across. */
+  const wanted = (view) => {
+    const option = (key) =>
+      form.elements[key].querySelector(`option[value="${CSS.escape(view[key] || "")}"]`) ||
+      form.elements[key].options[0];
+    const x = option("x"), y = option("y");
+    const absolute = view.of === "own" || !x.dataset.relative;
+    return {
+      x: figures[place[absolute ? x.dataset.own : x.dataset.relative]],
+      y: figures[place[y.dataset.own]],
+      log: view.scale === "log",
+      fell: view.of !== "own" && absolute,
+    };
+  };
+
+  /* A row's mark with its intervals, as the static charts have it. */
+  const point = ({ row, a, b }, place, ask) => {
+    const sign = row.cells[0].querySelector("svg.m"), x = place.x(a.value), y = place.y(b.value);
+    const label = `${name(row)}: ${said(b, ask.y)}; ${said(a, ask.x)}${stale(row) ? ", stale" : ""}`;
+    const symbol = sign.querySelector("use").getAttribute("href");
+    const link = element("a", { href: `#${row.id}`, "aria-label": label },
+      element("title", {}, label), element("use", { href: symbol, class: "mk", x, y }));
+    const caution = a.sign || b.sign;
+    if (caution) link.append(element("text", { x, y, dx: 4, dy: -3 }, caution));
+    const left = ask.log && a.low <= 0 ? place.x.range()[0] : place.x(a.low);
+    const bars = (isNaN(a.low + a.high) ? "" : `M${left} ${y}H${place.x(a.high)}`) +
+      (isNaN(b.low + b.high) ? "" : `M${x} ${place.y(b.low)}V${place.y(b.high)}`);
+    const bar = element("path", { class: "bar", d: bars });
+    return element("g", { class: `s ${sign.classList[1]}` }, bar, link);
+  };
+
+  /* From the least to the greatest end with a little room. */
+  const room = (ends, log) => {
+    const low = Math.min(...ends), high = Math.max(...ends);
+    const more = log ? 1.06 : 0.05 * (high - low || Math.abs(high) || 1);
+    return log ? [low / more, high * more] : [low - more, high + more];
+  };
+  const words = ({ title, unit }) => (unit ? `${title}, ${unit}` : title);
+  const draw = (left, ask) => {
+    const { x, y, log } = ask;
+    const has = (row) => {
+      const a = numbers.get(row)[x.name].value, b = numbers.get(row)[y.name].value;
+      return !isNaN(a + b) && !(log && a <= 0);
+    };
+    const drawn = rows.filter(has);
+    const data = drawn.map((row) => ({ row, a: numbers.get(row)[x.name], b: numbers.get(row)[y.name] }));
+    const across = (d) => d.a.value, up = (d) => d.b.value;
+    const ends = (which, least) =>
+      data.flatMap((d) => [d[which].value, d[which].low, d[which].high]).filter((end) => end > least);
+    const best = front(left.filter(has), x.name, y.name).map((row) => ({
+      x: numbers.get(row)[x.name].value, y: numbers.get(row)[y.name].value,
+    }));
+    const reference = data.find((d) => d.row.classList.contains("ref"));
+    const svg = Plot.plot({
+      width: WIDTH, height: HEIGHT, marginLeft: 60, marginRight: 18, marginTop: 26, marginBottom: 42,
+      x: { type: log ? "log" : "linear", domain: room(ends("a", log ? 0 : -Infinity), log) },
+      y: { domain: room(ends("b", -Infinity), false) },
+      marks: [
+        Plot.gridY({ strokeOpacity: 0.15 }),
+        Plot.axisX({ label: words(x), labelAnchor: "right", labelArrow: "none", ticks: 7,
+                     tickFormat: log ? (value) => form3(value, "") : undefined }),
+        Plot.axisY({ label: words(y), labelArrow: "none", tickSize: 0 }),
+        reference && Plot.ruleX([reference], { x: across, strokeDasharray: "4 3", strokeOpacity: 0.6 }),
+        Plot.line(best, { x: "x", y: "y", curve: "step-after", strokeWidth: 1.6 }),
+        Plot.dot(data, {
+          x: across, y: up,
+          render: (index, scales) =>
+            element("g", {}, ...Array.from(index, (i) => point(data[i], scales, ask))),
+        }),
+      ],
+    });
+    svg.querySelector("style")?.remove(); // the site's policy allows none; site.css says it all
+    for (const part of svg.querySelectorAll("[aria-label]:not(a)")) {
+      part.removeAttribute("aria-label");
+      part.setAttribute("aria-hidden", "true");
+    }
+    svg.setAttribute("role", "group");
+    svg.setAttribute("aria-label", `${y.title} against ${x.title.toLowerCase()}`);
+    return { svg, out: rows.length - drawn.length };
+  };
+
+  const figure = document.createElement("figure");
+  figure.className = "redrawn";
+  const back = () => {
+    KEYS.forEach((key) => set(key, ""));
+    form.elements.x.focus();
+  };
+  const show = (left, ask) => {
+    const { svg, out } = draw(left, ask);
+    const caption = document.createElement("figcaption");
+    const better = ({ sign }, less, more) => (sign < 0 ? more : less);
+    const text = [
+      ` ${better(ask.x, "Left", "Right")} and ${better(ask.y, "down", "up")} are better; bars are 95 % intervals where there are any, the line is the front of the values of the rows that are left, dashes mark the reference. Stale rows are on no front.`,
+      ask.fell ? "This figure has no other relative to the reference, so it is absolute. " : "",
+      out ? `${out} of ${rows.length} rows are not drawn: a figure is missing${ask.log ? " or not above 0" : ""}. ` : "",
+    ].join(" ");
+    const title = document.createElement("b");
+    title.textContent = svg.getAttribute("aria-label") + ".";
+    const button = document.createElement("button");
+    button.className = "chip";
+    button.type = "button";
+    button.textContent = "back to the standard charts";
+    button.onclick = back;
+    caption.append(title, text, button);
+    const plot = document.createElement("div");
+    plot.className = "plot";
+    plot.tabIndex = 0;
+    plot.role = "region";
+    plot.ariaLabel = "Chart with chosen axes";
+    plot.append(svg);
+    figure.replaceChildren(caption, plot);
+    charts.before(figure);
+  };
+
+  after.push((left, shown, view) => {
+    const on = KEYS.some((key) => view[key]);
+    for (const key of KEYS) {
+      const field = form.elements[key];
+      field.value = view[key] || field.options[0].value;
+      if (field.selectedIndex < 0) field.selectedIndex = 0;
+    }
+    if (!on) {
+      charts.hidden = false;
+      figure.remove();
+      return;
+    }
+    load().then(
+      () => {
+        charts.hidden = true;
+        show(left, wanted(view));
+      },
+      () => {
+        form.hidden = true; // the static charts stay
+      },
+    );
+  });
+  form.onsubmit = () => false;
+  form.oninput = ({ target }) => set(target.name, target.value);
+  form.hidden = false;
+}
