@@ -10,12 +10,13 @@ from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export
 from tokonomy.store.published import text as schema
-from tokonomy_site import downloads, encoded
+from tokonomy_site import comparing, downloads, encoded
 from tokonomy_site.feed import base, feed
 from tokonomy_site.news import news
 from tokonomy_site.page import Page, html, navigation
 from tokonomy_site.pages import (
     atlas,
+    compare,
     data,
     history,
     index,
@@ -33,7 +34,7 @@ from tokonomy_site.writer import replacing, write
 
 STATIC = (
     "site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js",
-    "limits.js", "share.js", "axes.js",
+    "limits.js", "share.js", "axes.js", "compare.js",
     "vendor/plot.js", "vendor/LICENSES.txt", "vendor/VENDOR.json",
 )  # fmt: skip
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
@@ -44,6 +45,7 @@ BUILDERS = (
     model.pages,
     runs.pages,
     history.pages,
+    compare.pages,
     atlas.pages,
     methodology.pages,
 )
@@ -105,7 +107,7 @@ def _write_all(folder: Path, shot: Snapshot) -> None:
     entries = navigation(shot)
     for page in pages(shot, shelf):
         write(folder, page.path, html(page, shot, entries))
-    for path, text in runs.ids(shot):
+    for path, text in (*runs.ids(shot), *comparing.scripts(shot)):
         write(folder, path, text)
     write_runs(folder, folder / "data/tokonomy.sqlite", shot, entries)
 

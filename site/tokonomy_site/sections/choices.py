@@ -1,4 +1,4 @@
-"""Ways from one comparability class to its neighbours: one line for each thing that sets them apart."""
+"""Ways from a comparability class to its neighbours, a line for each thing that differs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 /* Limits on a leaderboard: which rows keep them, and the front of what is left in the static charts.
    The numbers are those that the rows carry; no figure is changed. */
 {
-  const { table, rows, bar, line, tests, after, chips, make } = board;
+  const { table, rows, bar, line, tests, after, chips } = board;
+  const { make } = tokonomyView;
   const figures = JSON.parse(table.dataset.figures).map(([name, title, unit, better]) => ({
     name, title, unit, sign: better === "higher" ? -1 : 1,
   }));

@@ -1,5 +1,6 @@
-/* Sort, filter and shorten the live table; its view is kept after '#'. Others hook in. */
+/* Sort, filter and shorten the live table; its view is kept after '#'. Other scripts hook in. */
 {
+  const { make } = tokonomyView;
   const table = document.querySelector("table.live");
   const body = table.tBodies[0], rows = [...body.rows];
   const heads = [...table.tHead.lastElementChild.cells];
@@ -7,12 +8,6 @@
   const tests = [], after = [], chips = { sort: null, all: null };
   let view = {};
 
-  const make = (tag, text, parent, kind = "") => {
-    const node = document.createElement(tag);
-    node.append(text);
-    node.className = kind;
-    return parent.appendChild(node);
-  };
   const key = (row, i) =>
     [...row.cells[i].childNodes].reduce((text, node) => text || node.textContent.trim(), "");
   const num = (text) => parseFloat(text.replace(/,/g, "").replace("−", "-"));
@@ -87,7 +82,7 @@
   bar.hidden = false;
   bar.oninput = ({ target }) => set(target.name, target.value);
   bar.onsubmit = () => false;
-  window.board = { table, rows, heads, bar, line, tests, after, chips, make, key, set };
+  window.board = { table, rows, heads, bar, line, tests, after, chips, set };
   onhashchange = load;
   addEventListener("DOMContentLoaded", load);
 }
