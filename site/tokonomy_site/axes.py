@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy_site.board import Row
 from tokonomy_site.cells import mark
 from tokonomy_site.columns import Layout
-from tokonomy_site.families import family
-from tokonomy_site.figures import NOTHING, form_of, known
+from tokonomy_site.families import CACHE, DECODING, family
+from tokonomy_site.figures import NOTHING, form_of
 from tokonomy_site.snapshot import Run
 from tokonomy_site.tables import Limit
+
+BY_ROW = "row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class Axis:
         key: Its name after the ``#`` of an address.
         title: Its name.
         own: Its figure.
-        relative: The same relative to the reference; empty where that is no other figure.
+        relative: The same relative to the reference; ``BY_ROW`` where that is what the row of the
+            reference has in the same figure; empty where it is told in no other way.
     """
 
     key: str
@@ -68,21 +71,21 @@ _ACROSS = (
     Axis(key="tokens-s", title="Tokens per second", own="tokens_per_s", relative="speed_up_total"),
     Axis(key="ttft", title="Time to first token", own="ttft_ms", relative="ttft_ratio"),
     Axis(key="tpot", title="Time per output token", own="tpot_ms", relative="tpot_ratio"),
-    Axis(key="peak", title="Peak memory", own="peak_memory_bytes", relative="peak_memory_ratio"),
-    Axis(key="device", title="Device memory", own="device_peak_bytes",
-         relative="device_peak_ratio"),
+    Axis(key="peak", title="Peak memory", own="peak_memory_bytes", relative=BY_ROW),
+    Axis(key="device", title="Device memory", own="device_peak_bytes", relative=BY_ROW),
     Axis(key="held", title="Memory of the cache", own="kv_physical_bytes",
          relative="kv_physical_ratio"),
     Axis(key="joules", title="Joules per sample", own="energy_j", relative="energy_ratio"),
-    Axis(key="flops", title="Theoretical FLOPs", own="flops", relative="flops_ratio"),
+    Axis(key="flops", title="Theoretical FLOPs", own="flops", relative=BY_ROW),
     Axis(key="kept", title="Tokens kept", own="tokens_mean", relative="tokens_kept"),
 )  # fmt: skip
 _UP = (
-    Axis(key="quality", title="Quality", own="accuracy"),
-    Axis(key="retained", title="Retained quality", own="retained"),
+    Axis(key="quality", title="Accuracy", own="accuracy"),
+    Axis(key="retained", title="Retained accuracy", own="retained"),
     Axis(key="agreement", title="Agreement with the reference", own="agreement"),
     Axis(key="divergence", title="Divergence from the reference", own="kl_nats"),
 )
+_SPOKEN = {"quality": "Score", "retained": "Retained score"}
 _LIMITS = (
     Limit(key="max-latency", title="Latency", figure="latency_p50_ms", unit="ms"),
     Limit(key="max-peak", title="Peak memory", figure="peak_memory_bytes", unit="MiB"),
@@ -92,39 +95,30 @@ _LIMITS = (
     Limit(key="max-kept", title="Tokens kept", figure="tokens_kept", unit="%"),
     Limit(key="max-drop", title="Quality drop", figure="accuracy_drop", unit="points"),
 )
-#: Quotients that no figure holds: what over what, of the same run or of the class's reference run.
+#: Quotients that no figure holds: what over what of the same run.
 _QUOTIENTS = {"throughput_ratio": ("throughput", "reference_throughput")}
-_TO_REFERENCE = {
-    "peak_memory_ratio": "peak_memory_bytes",
-    "device_peak_ratio": "device_peak_bytes",
-}
-_WORDS = {
-    "throughput_ratio": "Throughput, reference = 1",
-    "peak_memory_ratio": "Peak memory, reference = 1",
-    "device_peak_ratio": "Device memory, reference = 1",
-    "accuracy": "Quality",
-    "tokens_mean": "Tokens in a block",
-}
+_WORDS = {"throughput_ratio": "Throughput, reference = 1"}
 
 
 def offer(every: Sequence[Row], kind: Layout) -> Offer:
-    """What the rows of a class have: a quantity that fewer than two of them know is left out."""
-    reference = _reference(every)
+    """What the rows of a class have: a quantity in which no two of them differ is left out."""
 
     def there(name: str) -> bool:
-        counts = (known(read(row.run, name, kind, reference)) for row in every)
-        return bool(name) and sum(counts) >= 2
+        return len({read(row.run, name, kind).value for row in every} - {None}) > 1
 
     across = [_had(axis, there) for axis in _ACROSS if there(axis.own) or there(axis.relative)]
     up = [axis for axis in _UP if there(axis.own)] if kind.scored else []
+    if kind.family in (DECODING, CACHE):
+        up = [replace(axis, title=_SPOKEN.get(axis.key, axis.title)) for axis in up]
     limits = [limit for limit in _LIMITS if there(limit.figure)]
     specs = [spec for spec in family(kind.family).specs if spec.front]
     first = family(kind.family).ranked
     across.sort(key=lambda axis: axis.relative != first.cost)
     up.sort(key=lambda axis: axis.own != first.quality)
-    wanted = [name for axis in (*across, *up) for name in (axis.own, axis.relative) if name]
+    wanted = [name for axis in (*across, *up) for name in (axis.own, axis.relative)
+              if name not in ("", BY_ROW)]  # fmt: skip
     wanted += [limit.figure for limit in limits]
-    wanted += [name for spec in specs for name in (spec.cost, spec.quality) if there(name)]
+    wanted += [name for spec in specs for name in (spec.cost, spec.quality)]
     return Offer(
         across=tuple(across), up=tuple(up), limits=tuple(limits), names=tuple(dict.fromkeys(wanted))
     )
@@ -133,26 +127,17 @@ def offer(every: Sequence[Row], kind: Layout) -> Offer:
 def _had(axis: Axis, there: Callable[[str], bool]) -> Axis:
     """The axis without the figure that the class has not."""
     own = axis.own if there(axis.own) else axis.relative
-    relative = axis.relative if there(axis.relative) else ""
-    return Axis(key=axis.key, title=axis.title, own=own, relative=relative)
+    told = axis.relative == BY_ROW or there(axis.relative)
+    return replace(axis, own=own, relative=axis.relative if told else "")
 
 
-def _reference(every: Sequence[Row]) -> Run | None:
-    return next((row.run for row in every if row.run.method == "reference"), None)
-
-
-def read(run: Run, name: str, kind: Layout, reference: Run | None) -> Metric:
+def read(run: Run, name: str, kind: Layout) -> Metric:
     """A figure of a run by its name here; joules of another boundary count as missing."""
     if run.status != "ok":
         return NOTHING
     if name in _QUOTIENTS:
         over, under = _QUOTIENTS[name]
         return _quotient(run.figure(over), run.figure(under))
-    if name in _TO_REFERENCE:
-        if reference is None or reference.status != "ok":
-            return NOTHING
-        part = _TO_REFERENCE[name]
-        return _quotient(run.figure(part), reference.figure(part))
     if name.startswith("energy") and run.boundary != kind.boundary:
         return NOTHING
     return run.figure(name)
@@ -170,21 +155,21 @@ def numbers(every: Sequence[Row], offered: Offer, kind: Layout) -> dict[str, str
     Figures are parted by semicolons; what is missing is empty, and what is empty at the end of a
     figure is left out.
     """
-    reference = _reference(every)
     return {
         row.id: ";".join(
-            _number(read(row.run, n, kind, reference), _unit(n)[0], mark(row.run, n))
-            for n in offered.names
+            _number(read(row.run, n, kind), *_unit(n), mark(row.run, n)) for n in offered.names
         )
         for row in every
         if row.run.status == "ok"
     }
 
 
-def _number(figure: Metric, factor: float, sign: str) -> str:
+def _number(figure: Metric, factor: float, unit: str, sign: str) -> str:
+    """The value to six figures, ends as far as a chart shows them."""
     if figure.value is None:
         return ""
-    ends = (f"{factor * end:.4g}" if end is not None else "" for end in (figure.low, figure.high))
+    form = ".1f" if unit == "%" else ".4g"
+    ends = ("" if end is None else f"{factor * end:{form}}" for end in (figure.low, figure.high))
     return ",".join((f"{factor * figure.value:.6g}", *ends, sign)).rstrip(",")
 
 

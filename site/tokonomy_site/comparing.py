@@ -203,6 +203,6 @@ def scripts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         entries = {run.id: entry(run, snapshot) for run in found[first]}
         text = json.dumps(entries, separators=(",", ":"))
         yield (
-            f"data/compare/{first}.js",
+            f"compare/{first}.js",
             f'(globalThis.tokonomyCompared ??= {{}})["{first}"] = {text};\n',
         )

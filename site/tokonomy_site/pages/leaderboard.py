@@ -21,7 +21,7 @@ from tokonomy_site.sections.choices import aspects
 from tokonomy_site.sentences import why_not_faster
 from tokonomy_site.snapshot import Run, Snapshot, current, method_path, model_path, setting
 
-PART = 122  # rows of one page: with two charts this stays below 250 KiB
+PART = 120  # rows of one page: with two charts this stays below 250 KiB
 PART_ENERGY = 90  # the same with a third chart and its columns
 PART_HEAT = 75  # the same with scores of each group of samples
 SCRIPTS = ("static/limits.js", "static/share.js", "static/axes.js")

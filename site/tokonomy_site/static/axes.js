@@ -3,6 +3,7 @@
 if (document.querySelector("form.axes")) {
   const form = document.querySelector("form.axes"), charts = document.querySelector(".charts");
   const { rows, chips, after, set, figures, place, numbers, stale, front, name } = board;
+  const reference = rows.find((row) => row.classList.contains("ref"));
   const WIDTH = 760, HEIGHT = 470, SVG = "http://www.w3.org/2000/svg";
   const KEYS = ["x", "y", "of", "scale"];
   KEYS.forEach((key) => (chips[key] = null));
@@ -29,10 +30,12 @@ if (document.querySelector("form.axes")) {
     const digits = unit === "%" ? 1 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
     return value.toLocaleString("en", { maximumFractionDigits: Math.min(digits, 9) });
   };
+  /* A title within a sentence; one that begins with capitals keeps them. */
+  const inner = (title) => (/^[A-Z]{2}/.test(title) ? title : title[0].toLowerCase() + title.slice(1));
   const said = ({ value, low, high, sign }, { title, unit }) => {
     const ends = isNaN(low) ? "" : ` [${form3(low, unit)} to ${form3(high, unit)}]`;
     const caution = { "\u2020": ", \u2020 unconverged", "\u2021": ", \u2021 flagged" }[sign] || "";
-    return `${title.toLowerCase()} ${form3(value, unit)}${unit && " " + unit}${ends}${caution}`;
+    return `${inner(title)} ${form3(value, unit)}${unit && " " + unit}${ends}${caution}`;
   };
 
   /* What the view asks for: figures of both axes, and the scale across. */
@@ -41,22 +44,26 @@ if (document.querySelector("form.axes")) {
       form.elements[key].querySelector(`option[value="${CSS.escape(view[key] || "")}"]`) ||
       form.elements[key].options[0];
     const x = option("x"), y = option("y");
-    const absolute = view.of === "own" || !x.dataset.relative;
+    const { own, relative } = x.dataset, absolute = view.of === "own" || !relative;
+    const byRow = !absolute && relative === "row";
+    const across = figures[place[absolute || byRow ? own : relative]];
     return {
-      x: figures[place[absolute ? x.dataset.own : x.dataset.relative]],
-      y: figures[place[y.dataset.own]],
+      x: byRow ? { ...across, title: `${across.title}, reference = 1`, unit: "" } : across,
+      y: { ...figures[place[y.dataset.own]], title: y.textContent },
+      over: byRow ? numbers.get(reference)?.[own].value : 1,
       log: view.scale === "log",
       fell: view.of !== "own" && absolute,
     };
   };
 
   /* A row's mark with its intervals, as the static charts have it. */
-  const point = ({ row, a, b }, place, ask) => {
+  const point = ({ row, a, b, off }, place, ask) => {
     const sign = row.cells[0].querySelector("svg.m"), x = place.x(a.value), y = place.y(b.value);
     const label = `${name(row)}: ${said(b, ask.y)}; ${said(a, ask.x)}${stale(row) ? ", stale" : ""}`;
     const symbol = sign.querySelector("use").getAttribute("href");
     const link = element("a", { href: `#${row.id}`, "aria-label": label },
       element("title", {}, label), element("use", { href: symbol, class: "mk", x, y }));
+    if (off) link.classList.add("off");
     const caution = a.sign || b.sign;
     if (caution) link.append(element("text", { x, y, dx: 4, dy: -3 }, caution));
     const left = ask.log && a.low <= 0 ? place.x.range()[0] : place.x(a.low);
@@ -72,32 +79,40 @@ if (document.querySelector("form.axes")) {
     const more = log ? 1.06 : 0.05 * (high - low || Math.abs(high) || 1);
     return log ? [low / more, high * more] : [low - more, high + more];
   };
+  const over = ({ value, low, high, sign }, by) => ({
+    value: value / by, low: low / by, high: high / by, sign,
+  });
   const words = ({ title, unit }) => (unit ? `${title}, ${unit}` : title);
   const draw = (left, ask) => {
-    const { x, y, log } = ask;
-    const has = (row) => {
-      const a = numbers.get(row)[x.name].value, b = numbers.get(row)[y.name].value;
-      return !isNaN(a + b) && !(log && a <= 0);
-    };
-    const drawn = rows.filter(has);
-    const data = drawn.map((row) => ({ row, a: numbers.get(row)[x.name], b: numbers.get(row)[y.name] }));
+    const { x, y, log } = ask, kept = new Set(left);
+    const data = rows
+      .map((row) => ({
+        row, a: over(numbers.get(row)[x.name], ask.over), b: numbers.get(row)[y.name], off: !kept.has(row),
+      }))
+      .filter(({ a, b }) => !isNaN(a.value + b.value) && !(log && a.value <= 0));
+    const of = new Map(data.map((d) => [d.row, d]));
     const across = (d) => d.a.value, up = (d) => d.b.value;
     const ends = (which, least) =>
       data.flatMap((d) => [d[which].value, d[which].low, d[which].high]).filter((end) => end > least);
-    const best = front(left.filter(has), x.name, y.name).map((row) => ({
-      x: numbers.get(row)[x.name].value, y: numbers.get(row)[y.name].value,
+    const wide = room(ends("a", log ? 0 : -Infinity), log), tall = room(ends("b", -Infinity), false);
+    const best = front(left.filter((row) => of.has(row)), x.name, y.name).map((row) => ({
+      x: of.get(row).a.value, y: of.get(row).b.value,
     }));
-    const reference = data.find((d) => d.row.classList.contains("ref"));
+    if (best.length) { // from the worse edge up to the first, and from the last on to the worse edge
+      best.unshift({ x: best[0].x, y: tall[y.sign < 0 ? 0 : 1] });
+      best.push({ x: wide[x.sign < 0 ? 0 : 1], y: best.at(-1).y });
+    }
+    const dashed = of.get(reference);
     const svg = Plot.plot({
       width: WIDTH, height: HEIGHT, marginLeft: 60, marginRight: 18, marginTop: 26, marginBottom: 42,
-      x: { type: log ? "log" : "linear", domain: room(ends("a", log ? 0 : -Infinity), log) },
-      y: { domain: room(ends("b", -Infinity), false) },
+      x: { type: log ? "log" : "linear", domain: wide },
+      y: { domain: tall },
       marks: [
         Plot.gridY({ strokeOpacity: 0.15 }),
         Plot.axisX({ label: words(x), labelAnchor: "right", labelArrow: "none", ticks: 7,
                      tickFormat: log ? (value) => form3(value, "") : undefined }),
         Plot.axisY({ label: words(y), labelArrow: "none", tickSize: 0 }),
-        reference && Plot.ruleX([reference], { x: across, strokeDasharray: "4 3", strokeOpacity: 0.6 }),
+        dashed && Plot.ruleX([dashed], { x: across, strokeDasharray: "4 3", strokeOpacity: 0.6 }),
         Plot.line(best, { x: "x", y: "y", curve: "step-after", strokeWidth: 1.6 }),
         Plot.dot(data, {
           x: across, y: up,
@@ -112,8 +127,8 @@ if (document.querySelector("form.axes")) {
       part.setAttribute("aria-hidden", "true");
     }
     svg.setAttribute("role", "group");
-    svg.setAttribute("aria-label", `${y.title} against ${x.title.toLowerCase()}`);
-    return { svg, out: rows.length - drawn.length };
+    svg.setAttribute("aria-label", `${y.title} against ${inner(x.title)}`);
+    return { svg, out: rows.length - data.length };
   };
 
   const figure = document.createElement("figure");

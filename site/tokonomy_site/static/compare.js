@@ -11,7 +11,7 @@
   const load = (start) =>
     (waiting[start] ??= new Promise((done) => {
       const script = document.createElement("script");
-      script.src = `data/compare/${start}.js`;
+      script.src = `compare/${start}.js`;
       script.onload = () => done(globalThis.tokonomyCompared?.[start]);
       script.onerror = () => done(null);
       document.head.append(script);
