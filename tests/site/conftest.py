@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from experts import expert_records
 from records import build_store, language_records, make_lab, make_record
 from tokonomy.catalog.registry import catalogue
 from tokonomy.store.database import open_store
@@ -147,3 +148,13 @@ def visit(browser: Browser) -> Iterator[Any]:
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def expert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with a class of a made-up GPU that limits, axes and comparisons can be tried on."""
+    folder = tmp_path_factory.mktemp("expert")
+    with open_store(folder / "a.sqlite") as store:
+        store.add_all(expert_records())
+    build(str(folder / "a.sqlite"), None, folder / "dist")
+    return folder / "dist"

@@ -49,7 +49,8 @@
   for (const { key, figure, said } of boxes) {
     const [what, unit] = said.split(" at most, ");
     chips[key] = (value) => `${what} \u2264 ${value} ${unit}`;
-    tests.push((row, view) => !view[key] || numbers.get(row)[figure].value <= parseFloat(view[key]));
+    const most = (view) => Number(view[key].replace(",", "."));
+    tests.push((row, view) => !view[key] || numbers.get(row)[figure].value <= most(view));
   }
   const set = (view) => boxes.filter(({ key }) => view[key]);
   const missing = (row, view) =>

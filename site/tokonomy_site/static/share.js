@@ -26,6 +26,7 @@
   };
 
   /* Boxes to tick for a comparison. */
+  rows[0]?.closest("table").classList.add("picks");
   const boxes = new Map();
   for (const [id, row] of byRun) {
     const box = document.createElement("input");

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from records import make_gpu_record, make_record
-from tokonomy.store.database import open_store
 from tokonomy.store.record import Record
-from tokonomy_site.build import build
 
 KEEPS = (0.9, 0.7, 0.5, 0.3)
 METHODS = 5
 SAMPLES = 200
 
 
-def records() -> Iterator[Record]:
+def expert_records() -> Iterator[Record]:
     """A GPU's class of 22 rows, one failed and one without memory, and a class of a CPU."""
     yield make_gpu_record(method="reference", samples=SAMPLES)
     for number in range(METHODS):
@@ -36,11 +33,3 @@ def records() -> Iterator[Record]:
     for keep in KEEPS:
         yield make_record(method="method-0", keep=keep, params={"keep": keep}, samples=SAMPLES)
     yield make_record(method="method-0", keep=0.5, params={"keep": 0.5}, task="digits")
-
-
-def make(folder: Path) -> Path:
-    """The site of these records."""
-    with open_store(folder / "a.sqlite") as store:
-        store.add_all(records())
-    build(str(folder / "a.sqlite"), None, folder / "dist")
-    return folder / "dist"
