@@ -111,7 +111,7 @@ def offer(every: Sequence[Row], kind: Layout) -> Offer:
     if kind.family in (DECODING, CACHE):
         up = [replace(axis, title=_SPOKEN.get(axis.key, axis.title)) for axis in up]
     limits = [limit for limit in _LIMITS if there(limit.figure)]
-    specs = [spec for spec in family(kind.family).specs if spec.front]
+    specs = [spec for spec in family(kind.family).specs if spec.front and kind.scored]
     first = family(kind.family).ranked
     across.sort(key=lambda axis: axis.relative != first.cost)
     up.sort(key=lambda axis: axis.own != first.quality)

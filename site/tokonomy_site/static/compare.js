@@ -154,7 +154,7 @@
 
   const controls = (runs, base, view, again) => {
     const bar = make("form", "", place, "controls");
-    bar.ariaLabel = "Baseline";
+    bar.ariaLabel = "What is compared";
     bar.onsubmit = () => false;
     const select = make("select", "", make("label", "Baseline", bar));
     for (const run of runs) make("option", `${run.title} (${run.id.slice(0, 8)})`, select).value = run.id;

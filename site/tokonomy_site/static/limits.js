@@ -1,9 +1,9 @@
 /* Limits on a leaderboard: which rows keep them, and the front of what is left in the static charts.
    The numbers are those that the rows carry; no figure is changed. */
 {
-  const { table, rows, bar, line, tests, after, chips } = board;
+  const { rows, bar, line, tests, after, chips } = board;
   const { make } = tokonomyView;
-  const figures = JSON.parse(table.dataset.figures).map(([name, title, unit, better]) => ({
+  const figures = JSON.parse(bar.dataset.figures).map(([name, title, unit, better]) => ({
     name, title, unit, sign: better === "higher" ? -1 : 1,
   }));
   const place = Object.fromEntries(figures.map(({ name }, i) => [name, i]));
