@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from experts import violations
+from records import make_gpu_record
 from sitepages import Reader
+from tokonomy.store.database import open_store
+from tokonomy_site.page import html, navigation
+from tokonomy_site.pages import leaderboard
+from tokonomy_site.reading import snapshot
 
 Visit = Callable[..., Any]
 BOARD = "leaderboard/vision.html"
@@ -190,3 +195,23 @@ def test_the_first_load_is_small(expert: Path) -> None:
     contents = [file.read_bytes() for file in files]
     assert sum(map(len, contents)) <= 300 * KIB
     assert sum(len(gzip.compress(content)) for content in contents) <= 80 * KIB
+
+
+def test_the_widest_board_of_a_gpu_stays_within_its_budget(tmp_path: Path) -> None:
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(
+            make_gpu_record(
+                method=f"method-{m}", params={"keep": k}, keep=1 - k / 40, samples=40, pairs=12,
+                latency_ratio=1.05 - k / 17 - m / 97,
+            )
+            for m in range(12)
+            for k in range(1, 12)
+        )  # fmt: skip
+    with open_store(tmp_path / "a.sqlite", create=False) as store:
+        shot = snapshot(store, "9f" * 32)
+    entries = navigation(shot)
+    made = [html(page, shot, entries).encode() for page in leaderboard.pages(shot)]
+    assert len(made) == 2  # 132 rows
+    for raw in made:
+        assert len(raw) <= 250 * KIB
+        assert len(gzip.compress(raw)) <= 40 * KIB

@@ -87,7 +87,7 @@ def test_a_limit_leaves_the_rows_that_keep_it_and_says_how_many_lack_the_figure(
     assert shown(page) == kept
     line = page.locator(".state").inner_text()
     assert f"{len(kept)} of {ROWS} shown" in line
-    assert f"{lacking} {'row is' if lacking == 1 else 'rows are'} left out" in line
+    assert f"{lacking} {'row is' if lacking == 1 else 'rows are'} out for want" in line
     assert "about the value itself, not its interval" in line
     assert f"{limit}={most:g}" in page.evaluate("location.hash")
     page.get_by_role("button", name="remove filter").click()

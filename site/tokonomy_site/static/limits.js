@@ -90,9 +90,9 @@
     const on = set(view).length > 0;
     if (on) {
       const out = rows.filter((row) => missing(row, view)).length;
-      const why = out ? `, ${out} ${out === 1 ? "row is" : "rows are"} left out for want of a figure` : "";
+      const why = out ? `, ${out} ${out === 1 ? "row is" : "rows are"} out for want of a figure` : "";
       const part = document.querySelector("[aria-label='Parts of this class']") ? " of this part" : "";
-      const text = `${left.length} rows${part} keep to the limits${why}. Limits are about the value itself, not its interval.`;
+      const text = `${left.length} rows${part} are left${why}. Limits are about the value itself, not its interval.`;
       make("p", text, line, "wide").role = "status";
     }
     document.querySelectorAll("figure[data-x]").forEach((figure) => redraw(figure, left, on));
