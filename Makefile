@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 SUITE ?= quick
-.PHONY: leaderboard test bench format
+.PHONY: leaderboard test bench format vendor
 
 leaderboard: .venv/ready ## run the suite, build the site, print a summary
 	$(BIN)/tokonomy run --suite $(SUITE) || test $$? -eq 1 # failed runs are shown, not hidden
@@ -21,6 +21,9 @@ bench: .venv/ready-dev ## speed of the harness itself
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+vendor: ## the chart library from its lock; needs Node, which nothing else does
+	cd site/vendor && npm ci && npm run build
 
 .venv/python: # the environment alone
 	$(PYTHON) -m venv .venv || python3 -m venv .venv

@@ -8,9 +8,9 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 
 from records import make_gpu_record, make_record
+from sitepages import TAGS
 from tokonomy.store.record import Record
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 KEEPS = (0.9, 0.7, 0.5, 0.3)
 METHODS = 5
 SAMPLES = 200

@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import os
-import re
 import sqlite3
 import subprocess
 import sys
