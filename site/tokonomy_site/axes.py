@@ -16,7 +16,7 @@ from tokonomy_site.board import Row
 from tokonomy_site.cells import mark
 from tokonomy_site.columns import Layout
 from tokonomy_site.families import CACHE, DECODING, family
-from tokonomy_site.figures import NOTHING, form_of
+from tokonomy_site.figures import NOTHING, factor, unit_of
 from tokonomy_site.snapshot import Run
 from tokonomy_site.tables import Limit
 
@@ -61,7 +61,7 @@ class Offer:
     def figures(self) -> str:
         """Name, words, unit and better direction of each figure, as JSON."""
         return json.dumps(
-            [[n, _words(n), _unit(n)[1], _better(n)] for n in self.names], separators=(",", ":")
+            [[n, _words(n), unit_of(n), _better(n)] for n in self.names], separators=(",", ":")
         )
 
 
@@ -157,27 +157,21 @@ def numbers(every: Sequence[Row], offered: Offer, kind: Layout) -> dict[str, str
     """
     return {
         row.id: ";".join(
-            _number(read(row.run, n, kind), *_unit(n), mark(row.run, n)) for n in offered.names
+            _number(read(row.run, n, kind), factor(n), unit_of(n), mark(row.run, n))
+            for n in offered.names
         )
         for row in every
         if row.run.status == "ok"
     }
 
 
-def _number(figure: Metric, factor: float, unit: str, sign: str) -> str:
+def _number(figure: Metric, by: float, unit: str, sign: str) -> str:
     """The value to six figures, ends as far as a chart shows them."""
     if figure.value is None:
         return ""
     form = ".1f" if unit == "%" else ".4g"
-    ends = ("" if end is None else f"{factor * end:{form}}" for end in (figure.low, figure.high))
-    return ",".join((f"{factor * figure.value:.6g}", *ends, sign)).rstrip(",")
-
-
-def _unit(name: str) -> tuple[float, str]:
-    """What a stored figure is multiplied by to be in the unit that it is shown in."""
-    unit = METRICS[name].unit if name in METRICS else ""
-    shown = form_of(name)[1]
-    return {"%": 100.0, "MiB": 2.0**-20, "MFLOP": 1e-6}.get(shown, 1.0), shown or unit.strip("1")
+    ends = ("" if end is None else f"{by * end:{form}}" for end in (figure.low, figure.high))
+    return ",".join((f"{by * figure.value:.6g}", *ends, sign)).rstrip(",")
 
 
 def _words(name: str) -> str:

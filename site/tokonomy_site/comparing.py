@@ -21,7 +21,7 @@ from tokonomy.store.epochs import Device, epoch
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL
 from tokonomy_site.cells import absent, mark
 from tokonomy_site.environment import clean
-from tokonomy_site.figures import form_of, minute, span
+from tokonomy_site.figures import factor, form_of, minute, span, unit_of
 from tokonomy_site.snapshot import Run, Snapshot, setting
 from tokonomy_site.standing import ROLE_MEANING
 from tokonomy_site.words import STATUS
@@ -134,7 +134,7 @@ def described() -> str:
     figures = [
         {
             "title": METRICS[held.name].title,
-            "unit": form_of(held.name)[1] or METRICS[held.name].unit.strip("1"),
+            "unit": unit_of(held.name),
             "by": held.by,
             "need": held.need,
             "better": METRICS[held.name].better,
@@ -172,9 +172,8 @@ def _figure(run: Run, name: str) -> list[Any]:
     if run.status != "ok" or figure.value is None:
         return [STATUS[run.status] if run.status != "ok" else absent(figure)]
     form, _ = form_of(name)
-    factor = {"%": 100.0, "MiB": 2.0**-20}.get(form_of(name)[1], 1.0)
     ends = [
-        None if end is None else float(f"{factor * end:.6g}")
+        None if end is None else float(f"{factor(name) * end:.6g}")
         for end in (figure.value, figure.low, figure.high)
     ]
     return [form(figure.value), span(figure, form), mark(run, name), *ends]

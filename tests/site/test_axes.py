@@ -178,7 +178,7 @@ def test_without_the_library_or_scripts_the_static_charts_stay(
     context = visit()
     context.page.route("**/plot.js", lambda route: route.abort())
     page = context.go(expert / BOARD, "#x=joules")
-    page.wait_for_function("document.querySelector('form.axes').hidden")
+    page.get_by_text("the chart library could not be loaded").wait_for()
     assert page.locator(".charts").is_visible()
     bare = visit(java_script_enabled=False).go(expert / BOARD)
     assert bare.locator(".charts svg a").count() > 40

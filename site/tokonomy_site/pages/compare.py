@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tokonomy_site.cells import SIGNS
 from tokonomy_site.comparing import described, digits
 from tokonomy_site.page import Page
 from tokonomy_site.snapshot import Snapshot
@@ -17,5 +18,9 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
         template="compare.html",
         section="runs.html",
         scripts=("static/compare.js",),
-        values={"described": described(), "digits": digits(len(snapshot.runs))},
+        values={
+            "described": described(),
+            "digits": digits(len(snapshot.runs)),
+            "signs": list(SIGNS.values()),
+        },
     )

@@ -164,10 +164,12 @@ if (document.querySelector("form.axes")) {
     charts.before(figure);
   };
 
+  let turn = 0;
   after.push((left, shown, view) => {
-    const on = KEYS.some((key) => view[key]);
+    const mine = ++turn, on = KEYS.some((key) => view[key]);
     for (const key of KEYS) {
       const field = form.elements[key];
+      if (!field) return; // the library could not be loaded
       field.value = view[key] || field.options[0].value;
       if (field.selectedIndex < 0) field.selectedIndex = 0;
     }
@@ -178,11 +180,12 @@ if (document.querySelector("form.axes")) {
     }
     load().then(
       () => {
+        if (mine !== turn) return; // something else was chosen meanwhile
         charts.hidden = true;
         show(left, wanted(view));
       },
       () => {
-        form.hidden = true; // the static charts stay
+        form.textContent = "Other axes cannot be drawn: the chart library could not be loaded.";
       },
     );
   });
