@@ -2,7 +2,9 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 SUITE ?= quick
-.PHONY: leaderboard test bench format vendor
+.PHONY: setup leaderboard test bench format vendor
+
+setup: .venv/ready-dev ## everything that contributors and CI need
 
 leaderboard: .venv/ready ## run the suite, build the site, print a summary
 	$(BIN)/tokonomy run --suite $(SUITE) || test $$? -eq 1 # failed runs are shown, not hidden

@@ -1,17 +1,31 @@
-"""Settings for every test: nothing is fetched, and torch keeps to one thread."""
+"""Settings for every test: nothing is fetched, torch keeps to one thread; a browser on request."""
+
+from __future__ import annotations
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub's client
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 FIRST = (
     "test_contributing.py", "test_faults.py", "test_browser.py", "test_energy.py",
     "test_misbehaviour.py", "test_language_pages.py", "test_run.py", "test_calibrate.py",
 )  # fmt: skip
 """Files that take more than a minute: begun first, so that none is left to one worker alone."""
+
+
+collect_ignore = ["submit/submissions"]  # their tests are part of what is submitted
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,3 +37,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; missing, the test is skipped on a laptop and fails in CI."""
+    if not CHROMIUM.exists():
+        reason = f"needs a browser at {CHROMIUM} (Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Any]:
+    """Make visitors: ``visit(**options of a browser context)``."""
+    from browsing import Visitor
+
+    contexts: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        contexts.append(browser.new_context(offline=True, **options))
+        return Visitor(contexts[-1])
+
+    yield make
+    for context in contexts:
+        context.close()

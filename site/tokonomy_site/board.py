@@ -13,6 +13,7 @@ from tokonomy_site.families import family
 from tokonomy_site.figures import known
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting, varying
 from tokonomy_site.tables import Cell, Column, Line, Table
+from tokonomy_site.trust import TRUST, doubts, trust_cell
 from tokonomy_site.words import STATUS, plural
 
 
@@ -78,6 +79,7 @@ def columns(kind: Layout, snapshot: Snapshot) -> tuple[Column, ...]:
         Column(name="Method", words=True, filter="method"),
         *(column for column, _ in fields(kind, snapshot)),
         Column(name="Rank", unit="range"),
+        TRUST,
         Column(name="Run", unit="n", words=True, filter="run"),
     )
 
@@ -110,17 +112,19 @@ def _line(
         _head(row, snapshot),
         *(cell(run) for _, cell in made),
         _rank(run, ranks),
+        trust_cell(run),
         Cell(text=STATUS[run.status], href=ROOT + run_path(run.id), sub=_counts(run)),
     )
-    stale = snapshot.stale(run)
-    style = " ".join(("ref",) * (run.method == "reference") + ("stale",) * stale)
+    barred = snapshot.stale(run) or not run.trust.stands
+    style = " ".join(("ref",) * (run.method == "reference") + ("stale",) * barred)
     return Line(cells=cells, id=row.id, kind=style, numbers=numbers)
 
 
 def _rank(run: Run, ranks: tuple[str, str] | None) -> Cell:
-    """The range of ranks by quality and, below, by cost."""
+    """The range of ranks by quality and, below, by cost; a word where it has none."""
     if ranks is None:
-        word = "stale" if run.status == "ok" else STATUS[run.status]
+        doubted = "stale" if run.trust.stands else run.trust.level
+        word = doubted if run.status == "ok" else STATUS[run.status]
         return Cell(text=word, href=ROOT + run_path(run.id), kind="soft")
     quality, cost = ranks
     return Cell(text=quality or cost, sub=cost if quality else "")
@@ -133,7 +137,7 @@ def _head(row: Row, snapshot: Snapshot) -> Cell:
         sub=sub.strip(),
         href=ROOT + method_path(row.run.method),
         mark=snapshot.sign(row.run.method),
-        tags=("stale",) if snapshot.stale(row.run) else (),
+        tags=("stale",) * snapshot.stale(row.run) + doubts(row.run),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import open_store
-from tokonomy.store.exchange import export
+from tokonomy.store.exchange import export, export_statements
 from tokonomy.store.published import text as schema
 from tokonomy_site import comparing, downloads, encoded
 from tokonomy_site.feed import base, feed
@@ -56,6 +56,7 @@ def build(
     records: Path | None,
     out: Path,
     calibration: Path | None = None,
+    statements: Path | None = None,
     address: str | None = None,
 ) -> Path:
     """Build the site and put it in place of the one before.
@@ -65,6 +66,7 @@ def build(
         records: File or folder of published records.
         out: The site's folder.
         calibration: Folder of calibration records; a missing one has none.
+        statements: File or folder of statements; a missing one has none.
         address: Where the site will be on the web, for the feed's links; relative ones without.
 
     Returns:
@@ -74,14 +76,14 @@ def build(
     with replacing(out) as folder:
         for path, found in calibrated.items():
             write(folder, path, found.model_dump_json(indent=1) + "\n")
-        _fill(folder, place, records, calibrated, address)
+        _fill(folder, place, (records, statements), calibrated, address)
     return out / "index.html"
 
 
 def _fill(
     folder: Path,
     place: str,
-    records: Path | None,
+    published: tuple[Path | None, Path | None],
     calibrated: Mapping[str, Calibration],
     address: str,
 ) -> None:
@@ -90,9 +92,10 @@ def _fill(
         write(folder, f"static/{name}", content)
     shelf = folder / "data"
     shelf.mkdir()
-    gather(place, records, shelf / "tokonomy.sqlite")
+    gather(place, *published, target=shelf / "tokonomy.sqlite")
     with open_store(shelf / "tokonomy.sqlite", create=False) as store:
         export(store, shelf / "records.jsonl")
+        export_statements(store, shelf / "statements.jsonl")
         shot = snapshot(store, downloads.sha256(shelf / "records.jsonl"), calibrated)
         write(folder, "feed.xml", feed(shot, news(shot), address))
         _write_all(folder, shot)

@@ -23,6 +23,13 @@ import click
     help="Published records (JSON lines, a file or a folder) that are shown as well.",
 )
 @click.option(
+    "--statements",
+    type=click.Path(path_type=Path),
+    default=Path("results/statements"),
+    show_default=True,
+    help="What was said of records (JSON lines, a file or a folder); shown with their runs.",
+)
+@click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     default=Path("results/calibration"),
@@ -42,7 +49,12 @@ import click
     help="Where the site will be on the web; makes the links of its Atom feed absolute.",
 )
 def publish(
-    database: str, records: Path, calibration: Path, out: Path, address: str | None
+    database: str,
+    records: Path,
+    statements: Path,
+    calibration: Path,
+    out: Path,
+    address: str | None,
 ) -> None:
     """Build the static site from the database and the published records.
 
@@ -54,4 +66,4 @@ def publish(
     """  # noqa: D301 - click reads the backspace as "keep these lines"
     from tokonomy_site.build import build  # heavy, and not needed to print the help
 
-    click.echo(build(database, records, out, calibration, address))
+    click.echo(build(database, records, out, calibration, statements, address))

@@ -164,6 +164,7 @@ def entry(run: Run, snapshot: Snapshot) -> dict[str, Any]:
 
 def _notes(run: Run, snapshot: Snapshot) -> list[str]:
     notes = [] if run.role == "result" else [ROLE_MEANING[run.role]]
+    notes += [] if run.trust.level == "self-reported" else [run.trust.level]
     return notes + (["stale: its method's code has changed since"] if snapshot.stale(run) else [])
 
 

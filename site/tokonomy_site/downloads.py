@@ -21,6 +21,7 @@ ABOUT = {
     "tokonomy.sqlite": "everything, with the views leaderboard and runs",
     "runs.csv": "a line per run with every figure and its interval, or why it is missing",
     "records.jsonl": "the records as they were left, raw samples included",
+    "statements.jsonl": "what was said of records since, one statement a line",
     "record.schema.json": "JSON Schema of a record",
     "runs.js": "what the page of all runs reads: every run, rounded",
     "intervals.js": "the ends of the intervals of those figures, rounded",
@@ -94,7 +95,7 @@ def runs_csv(snapshot: Snapshot) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     numbers = [name for name in METRICS if name != "effect"]
     heads = [f"{name}{part}" for name in numbers for part in ("", "_low", "_high", "_reason")]
-    words = ("params", "flags", "energy_boundary", "effect", "effect_reason")
+    words = ("params", "flags", "trust", "energy_boundary", "effect", "effect_reason")
     writer.writerow([*_IDENTITY, *words, *heads])
     writer.writerows(_row(run, numbers) for run in snapshot.runs)
     return buffer.getvalue()
@@ -105,6 +106,7 @@ def _row(run: Run, numbers: list[str]) -> Iterator[str]:
         yield plain(getattr(run, name))
     yield plain(json.dumps(run.params, sort_keys=True, ensure_ascii=False))
     yield plain(" ".join(run.flags))
+    yield run.trust.level
     yield plain(run.figure("energy_j").text)
     yield plain(run.effect)
     yield plain(run.figure("effect").reason)

@@ -109,14 +109,16 @@ _ENERGY = (
 )
 _REST = (
     "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
-    "A stale row was measured with code that has changed since; it is drawn, but on no front. "
+    "A stale row was measured with code that has changed since; a disputed or withdrawn one is "
+    "doubted, as its run says. These are drawn, but on no front. "
     "A word in place of a number says why there is none and leads to the run.",
 )
 _RANK = (
     "A rank is a range, by {quality} and below it by {cost}: of n rows of the class, one that a "
     "are surely better than and that is surely better than b ranks from 1 + a to n \u2212 b. "
     "Surely means that the 95 % intervals do not overlap; what is exact is its own interval, what "
-    "is withheld may lie anywhere. Stale rows have no rank."
+    "is withheld may lie anywhere. Stale and doubted "
+    "rows have no rank."
 )
 _COST_RANK = _RANK.replace("by {quality} and below it by {cost}", "by {cost}")
 

@@ -45,7 +45,7 @@ def points(
             style=snapshot.sign(row.run.method).style,
             shape=snapshot.sign(row.run.method).shape,
             sign=_sign(row, spec),
-            barred=snapshot.stale(row.run),
+            barred=snapshot.barred(row.run),
         )
         for row in shown
         if row.run.status == "ok"
@@ -108,6 +108,8 @@ def _cautions(row: Row, spec: Spec, snapshot: Snapshot) -> Iterator[str]:
         yield f"{sign}, flagged"
     if snapshot.stale(row.run):
         yield ", stale"
+    if not row.run.trust.stands:
+        yield f", {row.run.trust.level}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,12 @@ def ranges(intervals: Sequence[tuple[float, float]]) -> list[Range]:
 
 
 def ranks(every: Sequence[Row], snapshot: Snapshot, spec: Spec) -> dict[str, tuple[str, str]]:
-    """Ranks by quality and by cost of each row that has them, by row id; stale rows have none."""
-    fresh = [row for row in every if row.run.status == "ok" and not snapshot.stale(row.run)]
+    """Ranks by quality and by cost of each row that has them, by row id.
+
+    Stale and doubted rows have none, and are none that others are held against.
+    """
+    good = [row for row in every if row.run.status == "ok" and row.run.trust.stands]
+    fresh = [row for row in good if not snapshot.stale(row.run)]
     quality, cost = (_said(fresh, name, widest) for name, widest in
                      ((spec.quality, QUALITIES), (spec.cost, COSTS)))  # fmt: skip
     return {row.id: (quality.get(row.id, ""), cost.get(row.id, "")) for row in fresh}

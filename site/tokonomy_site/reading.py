@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -23,9 +23,10 @@ from tokonomy.store.database import Store, open_store
 from tokonomy.store.derive import by_group
 from tokonomy.store.engine import connect, file_of, on_disk
 from tokonomy.store.epochs import Sentinel, by_device, device, sentinel
-from tokonomy.store.exchange import import_files
+from tokonomy.store.exchange import import_files, import_known
 from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
+from tokonomy.store.statements import Attempt, Statement, Trust, trusted
 from tokonomy.store.verdict import Arm, arm
 from tokonomy_site.histories import histories
 from tokonomy_site.links import slug
@@ -34,12 +35,13 @@ from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, current, device_name
 from tokonomy_site.verdicts import verdicts
 
 
-def gather(place: str, records: Path | None, target: Path) -> None:
+def gather(place: str, records: Path | None, statements: Path | None, target: Path) -> None:
     """Bring a database and published records together in a new SQLite file at ``target``.
 
     Args:
         place: Path or URL of the database; one that is missing counts as empty.
         records: File or folder of published records; a missing one counts as empty.
+        statements: File or folder of statements; those about other runs than these are left out.
         target: The new file; its folder is there.
     """
     published = records if records is not None and records.exists() else None
@@ -56,9 +58,14 @@ def gather(place: str, records: Path | None, target: Path) -> None:
     with open_store(working) as store:
         if there and not on_disk(place):
             with open_store(place, create=False) as source:
-                store.add_all(source.records())
+                with store.transaction() as writer:
+                    writer.add_all(source.records())
+                    for each in source.statements():
+                        writer.say(each)
         if published is not None:
             import_files(store, [published])
+        if statements is not None and statements.exists():
+            import_known(store, [statements])
     _copy(working, target)
     for leftover in working.parent.glob(working.name + "*"):
         leftover.unlink()
@@ -108,9 +115,10 @@ def snapshot(
     methods, tasks, models = (catalogue(noun) for noun in ("method", "task", "model"))
     extras = {record.run_id: _extra(record) for record in store.records()}
     bare = [_run(each, extras[each.run_id]) for each in store.runs()]
+    trusts = _trusts(bare, store.statements())
     newest = current(run for run in bare if run.role == "result").values()
-    found = verdicts(extras[run.id].arm for run in newest)
-    runs = tuple(replace(run, verdicts=found.get(run.id, {})) for run in bare)
+    found = verdicts(extras[run.id].arm for run in newest if trusts[run.id].stands)
+    runs = tuple(replace(run, verdicts=found.get(run.id, {}), trust=trusts[run.id]) for run in bare)
     epochs = by_device(each.sentinel for each in extras.values() if each.sentinel)
     return Snapshot(
         runs=runs,
@@ -132,6 +140,17 @@ def snapshot(
         calibrations=calibrated or {},
         histories=histories(runs, epochs),
     )
+
+
+def _trusts(runs: Iterable[Run], said: Iterable[Statement]) -> dict[str, Trust]:
+    by_run: dict[str, list[Statement]] = {}
+    for each in said:
+        by_run.setdefault(each.run_id, []).append(each)
+    attempts = (
+        Attempt(run_id=run.id, cell=run.identity, order=run.order, ok=run.status == "ok")
+        for run in runs
+    )
+    return trusted(attempts, by_run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from tokonomy.store.epochs import Device
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import IDENTITY
 from tokonomy.store.spent import spent
+from tokonomy.store.statements import Trust
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
@@ -48,6 +49,7 @@ class Run:
         machine: Tells its device from others of that class; see ``store.epochs``.
         role: What it is for; see ``standing``.
         groups: Mean score and samples of each group of samples; empty where there are none.
+        trust: How far it is to be believed, and who said what of it.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Run:
     role: str
     verdicts: Mapping[str, Verdict]
     groups: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    trust: Trust = field(default_factory=Trust)
 
     def figure(self, name: str) -> Metric:
         """A figure, or one that says it is not recorded."""
@@ -219,6 +222,10 @@ class Snapshot:
     def stale(self, run: Run) -> bool:
         """Whether the method's code has changed since; False where it is not installed."""
         return run.method in self.sources and self.sources[run.method] != run.source_hash
+
+    def barred(self, run: Run) -> bool:
+        """Whether a run is shown, but on no front: it is stale, disputed or withdrawn."""
+        return self.stale(run) or not run.trust.stands
 
     def sign(self, method: str) -> Sign:
         """The symbol and colour of a method."""

@@ -48,7 +48,8 @@ def lines(text: str) -> list[str]:
 
 def test_the_verbs_are_those_of_the_workflow() -> None:
     assert [name for name in COMMANDS if " " not in name] == [
-        "list", "show", "run", "calibrate", "results", "compare", "show-env", "zoo", "publish",
+        "list", "show", "new", "check", "run", "calibrate", "results", "compare", "show-env", "zoo",
+        "publish",
     ]  # fmt: skip
     assert {"run", "results export", "results import", "results show", "compare", "publish",
             "show", "show-env", "zoo train", "list devices"} <= set(COMMANDS)  # fmt: skip

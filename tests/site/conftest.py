@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from experts import expert_records
 from records import build_store, language_records, make_lab, make_record
@@ -19,7 +16,6 @@ from tokonomy.catalog.registry import catalogue
 from tokonomy.store.database import open_store
 from tokonomy_site.build import build
 
-CHROMIUM = Path("/usr/bin/chromium")
 RUNS = 220
 
 
@@ -35,20 +31,6 @@ def site(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site") / "dist"
     build(str(database), None, out)
     return out
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; missing, the test is skipped on a laptop and fails in CI."""
-    if not CHROMIUM.exists():
-        reason = f"needs a browser at {CHROMIUM} (Debian: apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")
@@ -115,39 +97,6 @@ def tongues(tmp_path_factory: pytest.TempPathFactory) -> Path:
             store.add(make_record())
         build(str(folder / "a.sqlite"), None, folder / "dist")
     return folder / "dist"
-
-
-class Visitor:
-    """A page in the browser, and everything it said or asked for."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.context = context
-        context.set_default_timeout(10_000)
-        self.page: Page = context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-
-    def go(self, file: Path, fragment: str = "") -> Page:
-        """Open a file."""
-        self.page.goto(file.as_uri() + fragment)
-        return self.page
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Any]:
-    """Make visitors: ``visit(**options of a browser context)``."""
-    contexts: list[BrowserContext] = []
-
-    def make(**options: Any) -> Visitor:
-        contexts.append(browser.new_context(offline=True, **options))
-        return Visitor(contexts[-1])
-
-    yield make
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from records import make_record, make_records
 from tokonomy.errors import BadRecord, StoreReadOnly, UsageError
-from tokonomy.store import exchange, published
+from tokonomy.store import exchange, lines, published
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, import_files, read_line
 from tokonomy.store.observed import Quality
@@ -194,7 +194,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b'"' + b"\\a" * 2**19, b'"' + b"\\" * (2**20 + 1), b'["'])
 def test_an_open_string_is_one_piece(line: bytes) -> None:
     """Its rest is looked at once, not once from each escape: a megabyte comes to an end."""
-    pieces = exchange._STRING_OR_BRACKET.findall(line)
+    pieces = lines._STRING_OR_BRACKET.findall(line)
     assert pieces[-1] == line[line.index(b'"') :]
     assert len(pieces) <= 2
     with pytest.raises(BadRecord, match="expected one JSON object"):

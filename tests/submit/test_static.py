@@ -11,9 +11,11 @@ from typing import get_args
 
 import pytest
 
-from tokonomy.submit.findings import RULES, Topic
+from tokonomy.submit.findings import Topic
+from tokonomy.submit.reading import METHODS, RECORDS, STATEMENTS, TASKS
+from tokonomy.submit.rules import RULES
 from tokonomy.submit.scaffold import begin
-from tokonomy.submit.static import METHODS, RECORDS, TASKS, check
+from tokonomy.submit.static import check
 
 ROOT = Path(__file__).parents[2]
 VISION = f"{METHODS}/vision/my_pruner.py"
@@ -43,6 +45,8 @@ EDITS = [
     ("card-text", 'title="My pruner"', 'title="My\\x1b[31m pruner"'),
     ("card-text", 'title="My pruner"', 'title="[My](javascript:x) pruner"'),
     ("card-text", 'title="My pruner"', f'title="{"pruner" * 101}"'),
+    ("card-links", "sweep=(", 'paper="javascript:x",\n    sweep=('),
+    ("card-links", "sweep=(", 'code="https://example.org/a", code_licence="MIT",\n    sweep=('),
     ("card-differences", "differences=(", 'code="a/b", code_licence="MIT", alters=(), needs=('),
     ("licence-named", "sweep=(", 'code="a/b",\n    sweep=('),
     ("licence-own", '"""My pruner', '# Copyright (c) 2024 somebody\n"""My pruner'),
@@ -53,12 +57,16 @@ EDITS = [
     ("parameters-swept", '{"keep": 0.3}', '{"kept": 0.3}'),
     ("parameters-swept", '{"keep": 0.3}', '{"keep": 0.9}'),
     ("imports-allowed", "from torch import Tensor", "import socket\nfrom torch import Tensor"),
-    ("imports-allowed", "from torch import Tensor", "from time import time\nfrom torch import Tensor"),
+    ("imports-allowed", "from torch import Tensor",
+     "from time import time\nfrom torch import Tensor"),
     ("imports-allowed", "from torch import Tensor",
      "from tokonomy.run import plan\nfrom torch import Tensor"),
     ("imports-allowed", "from torch import Tensor", "import os.path\nfrom torch import Tensor"),
     ("imports-run", "from torch import Tensor", "import pickle\nfrom torch import Tensor"),
     ("imports-run", "from torch import Tensor", "import importlib\nfrom torch import Tensor"),
+    ("imports-run", "patches.norm(dim=-1)", "sys.modules['os']"),
+    ("imports-run", "patches.norm(dim=-1)", "().__class__.__subclasses__()"),
+    ("imports-run", "patches.norm(dim=-1)", 'open("weights")'),
     ("imports-run", "patches.norm(dim=-1)", 'eval("patches")'),
     ("imports-run", "patches.norm(dim=-1)", 'torch.load("weights.pt")'),
     ("imports-run", "patches.norm(dim=-1)", "load(trust_remote_code=True)"),
@@ -110,7 +118,14 @@ def test_files_that_are_no_text_are_found(place: Path) -> None:
         assert [each.rule for each in check(place, [path])] == ["layout-text"], content[:10]
     path.unlink()
     path.symlink_to("/etc/passwd")
-    assert [each.text for each in check(place, [path])] == ["is a link"]
+    assert [(each.rule, each.text) for each in check(place, [path])] == [
+        ("layout-kind", "is a link")
+    ]
+    weights = place / METHODS / "vision" / "weights.pt"
+    weights.write_bytes(b"PK")
+    assert [(each.rule, each.text) for each in check(place, [weights])] == [
+        ("layout-kind", "ends in .pt")
+    ]
 
 
 def test_records_are_held_against_the_schema_and_each_other(place: Path) -> None:
@@ -127,9 +142,27 @@ def test_records_are_held_against_the_schema_and_each_other(place: Path) -> None
     ]  # fmt: skip
 
 
-#: What ships and breaks a rule, looked at by people: it reads folders, makes shapes or plants time.
+def test_statements_are_read_and_those_of_maintainers_refused(place: Path) -> None:
+    shelf = place / STATEMENTS
+    shelf.mkdir(parents=True)
+    said = {"version": 1, "run_id": "0" * 32, "record_sha256": "0" * 64, "says": "signed-off",
+            "by": "author", "at": "2026-01-01T00:00:00Z"}  # fmt: skip
+    lines = [
+        json.dumps(said),
+        json.dumps(said | {"says": "verified", "reason": "it was reproduced"}),
+        json.dumps(said | {"link": "javascript:x"}),
+        "[" * 9999,
+    ]
+    (shelf / "a.jsonl").write_text("\n".join(lines) + "\n")
+    found = [(each.line, each.rule) for each in check(place, [shelf])]
+    assert found == [(2, "records-stated"), (3, "records-stated"), (4, "records-stated")]
+
+
+#: What ships and breaks a rule, looked at by people: it reads folders, makes shapes, follows a
+#: library's own class, or plants time.
 REVIEWED = {
     (f"{METHODS}/controls/planted_slow.py", "imports-allowed"),
+    (f"{METHODS}/kv/rotation.py", "imports-run"),
     (f"{TASKS}/language/lm_eval.py", "card-text"),
     (f"{TASKS}/language/text.py", "imports-allowed"),
     (f"{TASKS}/models/shapes.py", "imports-allowed"),
@@ -154,13 +187,20 @@ def test_every_rule_says_why_and_has_an_edit_that_breaks_it() -> None:
     assert {rule.topic for rule in RULES.values()} == topics
     assert all(rule.id.startswith(f"{rule.topic}-") for rule in RULES.values())
     assert all(rule.asks and rule.why and rule.instead for rule in RULES.values())
-    apart = {"layout-test", "card-id", "contract-samples", "records-valid", "records-new"}
+    apart = {
+        "layout-kind", "layout-test", "card-id", "contract-samples", "contract-tests",
+        "contract-limits", "records-valid", "records-new", "records-kept",
+        "records-stated",
+    }  # fmt: skip
     assert {rule for rule, _, _ in EDITS} | apart == set(RULES)
+
+
+MAIN = "from tokonomy.cli import main; main()"
 
 
 def tokonomy(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from tokonomy.cli import main; main()", "check", *words],
+        [sys.executable, "-c", MAIN, "check", *words, "--static"],
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -185,8 +225,11 @@ def test_the_forms_of_a_finding(place: Path) -> None:
 def test_a_clean_checkout_and_bad_usage(
     place: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    said = tokonomy(place)
+    said = tokonomy(place, METHODS, TASKS)
     assert (said.returncode, said.stdout) == (0, "0 findings\n")
+    said = tokonomy(place)
+    assert said.returncode == 2
+    assert "no branch to compare with" in said.stderr
     for words, error in (
         (["nothing.py"], "error: nothing.py: there is no such file or folder\n"),
         (["/etc/passwd"], "error: passwd: is outside of the checkout\n"),

@@ -16,11 +16,11 @@ from tokonomy.families.language.requests import Requests
 from tokonomy_tasks.language import generated, samples, text
 
 DECODING = Decoding()
-CARDS = {
-    name: card
-    for name, card in catalogue("task").cards.items()
-    if "vision" not in card.families and not card.parameters
-}
+SHIPPED = (
+    "code-line", "decode-code", "decode-copy", "decode-question", "decode-recall", "decode-sums",
+    "decode-text", "docs-choice", "docs-likelihood", "next-word", "recall", "recall-many", "sums",
+)  # fmt: skip
+CARDS = {name: catalogue("task").card(name) for name in SHIPPED}
 TURNS = ("decode-code", "decode-copy", "decode-question", "decode-text")
 RECALL = {"recall": (1, 2), "recall-many": (6, 2), "decode-recall": (6, 1)}
 
@@ -39,10 +39,6 @@ def best(data: Requests, at: int) -> Any:
             return [(-1.0 if at == place else -9.0, at == place) for at in range(4)]
         case _:
             return [(-0.0, True)]
-
-
-def test_there_are_thirteen() -> None:
-    assert len(CARDS) == 13
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))

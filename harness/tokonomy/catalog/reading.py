@@ -45,7 +45,11 @@ def _assigned(tree: ast.Module) -> ast.Assign | ast.AnnAssign | None:
 
 def read_card(path: Path) -> Card | None:
     """The card in a file, or None where the file has none; raises ``BadCard``."""
-    text = path.read_text(encoding="utf-8")
+    return parse_card(path.name, path.read_text(encoding="utf-8"))
+
+
+def parse_card(name: str, text: str) -> Card | None:
+    """The card in the text of a file of that name."""
     if "CARD" not in text:
         return None
     try:
@@ -55,20 +59,23 @@ def read_card(path: Path) -> Card | None:
         card = _value(node.value)
     except (SyntaxError, ValueError, TypeError) as error:
         raise BadCard(
-            f"{path.name}: a card is a call of a card class with literals only; "
+            f"{name}: a card is a call of a card class with literals only; "
             f"{type(error).__name__}: {str(error).splitlines()[0]}"
         ) from None
     if not isinstance(card, MethodCard | TaskCard | ModelCard):
         raise BadCard(
-            f"{path.name}: CARD must be a MethodCard, TaskCard or ModelCard; "
-            f"got {type(card).__name__}"
+            f"{name}: CARD must be a MethodCard, TaskCard or ModelCard; got {type(card).__name__}"
         )
     return card
 
 
 def code_without_card(path: Path) -> str:
     """The source of a file with its card cut out: what can change a result."""
-    text = path.read_text(encoding="utf-8")
+    return without_card(path.read_text(encoding="utf-8"))
+
+
+def without_card(text: str) -> str:
+    """A source with its card cut out."""
     node = _assigned(ast.parse(text)) if "CARD" in text else None
     if node is None or node.end_lineno is None:
         return text

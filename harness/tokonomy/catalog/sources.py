@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tokonomy.catalog.reading import code_without_card
 FOLLOWED = "tokonomy.families"
 
 
-def _imported(module: str, path: Path) -> Iterator[str]:
+def imported(module: str, path: Path) -> Iterator[str]:
     """Names of modules, and of what may be one, that a module's file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -35,7 +35,7 @@ def _base(module: str, path: Path, node: ast.ImportFrom) -> str:
     return ".".join((*parents, node.module) if node.module else parents)
 
 
-def _file(module: str) -> Path | None:
+def located(module: str) -> Path | None:
     """The file of a module, found without importing anything; None where there is none."""
     top, _, rest = module.partition(".")
     try:
@@ -58,18 +58,28 @@ def _within(module: str, package: str) -> bool:
     return f"{module}.".startswith(f"{package}.")
 
 
-def reached(module: str) -> dict[str, Path]:
-    """Every module that ``module`` imports, itself included, within its package and families."""
+def reached(
+    module: str,
+    find: Callable[[str], Path | None] = located,
+    names: Callable[[str, Path], Iterable[str]] = imported,
+) -> dict[str, Path]:
+    """Every module that ``module`` imports, itself included, within its package and families.
+
+    Args:
+        module: Where to begin.
+        find: The file of a module; None where there is none.
+        names: What a module's file imports.
+    """
     own = FOLLOWED if _within(module, FOLLOWED) else module.partition(".")[0]
     found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         inside = _within(name, own) or _within(name, FOLLOWED)
-        path = _file(name) if inside and name not in found else None
+        path = find(name) if inside and name not in found else None
         if path is not None:
             found[name] = path
-            waiting.extend(_imported(name, path))
+            waiting.extend(names(name, path))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from tokonomy.catalog.cards import MethodCard
 from tokonomy.catalog.registry import Broken, located, points, unknown
 from tokonomy.errors import BadSuite, UnknownId
 from tokonomy.store.cell import Measuring
@@ -95,6 +96,14 @@ class Suite(_Table):
         return tuple(dict.fromkeys(map(self.family_of, self.select)))
 
 
+def swept(card: MethodCard, settings: str) -> Sequence[Mapping[str, Any]]:
+    """A card's settings: all of them, or the first, the middle and the last."""
+    sweep = card.sweep or ({},)
+    if settings == "default" or len(sweep) < 3:
+        return sweep
+    return sweep[0], sweep[len(sweep) // 2], sweep[-1]
+
+
 def _line(text: str, loc: tuple[int | str, ...]) -> int:
     """Best line for a validation error: where the last named key of its path stands."""
     lines = text.splitlines()
@@ -109,9 +118,11 @@ def _line(text: str, loc: tuple[int | str, ...]) -> int:
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite file; raises ``BadSuite`` naming the line."""
+    """Read a suite file, TOML or the same in JSON; raises ``BadSuite`` naming the line."""
     try:
         text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return Suite.model_validate_json(text)
         return Suite.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         raise BadSuite(f"suite {str(path)!r} cannot be read: {error}") from None
@@ -154,7 +165,7 @@ def suite_files() -> Mapping[str, Path]:
 def find_suite(name: str) -> Suite:
     """A suite by installed name or by path."""
     path = Path(name)
-    if path.suffix == ".toml":
+    if path.suffix in (".toml", ".json"):
         return read_suite(path)
     if name not in suite_files():
         raise UnknownId(unknown("suite", name, suite_files()) + ", or give a path ending in .toml")

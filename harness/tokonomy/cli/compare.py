@@ -1,19 +1,27 @@
-"""``tokonomy compare``: two runs, what differs and by how much."""
+"""``tokonomy compare``: two runs, or two sets of them, what differs and by how much."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import asdict
+from typing import get_args
 
 import click
 
-from tokonomy.cli.printing import json_option, plain, print_json, print_table
+from tokonomy.cli.comparing import Named, named, pooled
+from tokonomy.cli.printing import json_option, plain, print_json, print_table, warn
 from tokonomy.cli.selecting import database_option
+from tokonomy.errors import UsageError
+from tokonomy.stats.decisions import LEVEL, Outcome
 from tokonomy.stats.estimate import Estimate
 from tokonomy.store.comparison import RunComparison
 from tokonomy.store.comparison import compare as compared
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.epochs import REFERENCE, across, by_device, sentinel
 from tokonomy.store.record import Record
+from tokonomy.store.regressions import Row, Table, table
+from tokonomy.store.regressions import named as named_cell
 
 
 def _said(name: str, estimate: Estimate, none: float, unit: str, scale: float = 1.0) -> str:
@@ -55,21 +63,103 @@ def _print(found: RunComparison, shifted: str | None) -> None:
         click.echo(plain(shifted))
 
 
+def _number(value: float | str | None) -> str:
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.5g}"
+
+
+def _moved(row: Row) -> str:
+    """The difference with its interval, as a factor or in points."""
+    if row.difference is None or row.low is None or row.high is None:
+        return "-"
+    if row.scale == "ratio":
+        return f"x{row.difference:.4f} [{row.low:.4f}, {row.high:.4f}]"
+    return f"{100 * row.difference:+.2f} [{100 * row.low:+.2f}, {100 * row.high:+.2f}] points"
+
+
+def _show(found: Table, everything: bool) -> None:
+    told = found.rows if everything else (*found.of("regressed"), *found.of("improved"))
+    if told:
+        print_table(
+            ("cell", "figure", ">A", ">B", ">difference", "decision", "reason"),
+            ((named_cell(row.cell), row.figure or "all", _number(row.a), _number(row.b),
+              _moved(row), row.decision, row.reason or row.basis) for row in told),
+            elastic=("cell", "reason"),
+        )  # fmt: skip
+    counts = Counter(row.decision for row in found.rows)
+    said = ", ".join(f"{counts[each]} {each}" for each in get_args(Outcome))
+    click.echo(f"{found.compared} cells compared, figures: {said}")
+    why = Counter(row.reason for row in found.rows if row.reason)
+    if why:
+        click.echo(plain("not comparable: " + ", ".join(f"{n} {code}" for code, n in
+                                                       sorted(why.items(), key=str))))  # fmt: skip
+    click.echo(f"not compared: {found.same} cells with no new run, {found.only_a} of A alone, "
+               f"{found.only_b} of B alone")  # fmt: skip
+    click.echo(f"of the changes told a share of {LEVEL:g} is expected to be false alarms")
+
+
+def _gate(first: Named, second: Named, history: str | None, how: tuple[bool, bool]) -> int:
+    """Compare two sets of records; the exit code."""
+    as_json, everything = how
+    more = [] if history is None else [pooled(set_of(history))]
+    found = table(pooled(first), pooled(second), more)
+    if as_json:
+        print_json({"level": LEVEL, **asdict(found)})
+    else:
+        _show(found, everything)
+    if not found.tested:
+        warn("nothing was compared: A and B have no cell with a new run and a figure in common")
+        return 1
+    return 1 if found.of("regressed") else 0
+
+
+def set_of(text: str) -> Named:
+    """What a text names where only a set of records will do."""
+    what = named(text, None)
+    if what.kind == "run":
+        raise UsageError(f"{text!r}: expected a database, a file or folder of records, or a "
+                         "revision of git")  # fmt: skip
+    return what
+
+
 @click.command()
-@click.argument("first", metavar="RUN")
-@click.argument("second", metavar="RUN")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
 @database_option
+@click.option("--history", metavar="SET", help="Further records that tell how sessions differ.")
+@click.option("--all", "everything", is_flag=True, help="Print every figure of every cell.")
 @json_option
-def compare(first: str, second: str, database: str, as_json: bool) -> None:
-    """Compare two runs by id; the beginning of an id is enough.
+def compare(
+    first: str,
+    second: str,
+    database: str,
+    history: str | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Compare two runs, or two sets of records: what became better, and what worse?
+
+    A run is named by its id or the beginning of it. A set is a database, a file or folder of
+    records, or a revision of git, of which the published records count. Of sets the newest run of
+    each cell is compared, with the variation between sessions taken from what else they hold; the
+    exit code is 1 where anything regressed, or nothing could be compared. Where a name means
+    several things, put run:, db:, file: or git: in front.
 
     \b
     Example:
       tokonomy compare 1f3a 9c2b
+      tokonomy compare main results/tokonomy.sqlite
     """
+    whats = named(first, database), named(second, database)
+    runs = [what.kind == "run" for what in whats]
+    if runs == [False, False]:
+        sys.exit(_gate(*whats, history, (as_json, everything)))
+    if runs != [True, True]:
+        raise UsageError("expected two runs or two sets of records; got one of each")
+    if history or everything:
+        raise UsageError("--history and --all are for sets of records; these are two runs")
     with open_store(database, create=False) as store:
-        runs = store.run(first), store.run(second)
-        found, shifted = compared(*runs), _across(store, *runs)
+        pair = store.run(whats[0].name), store.run(whats[1].name)
+        found, shifted = compared(*pair), _across(store, *pair)
     if as_json:
         print_json(asdict(found) | {"across_epochs": shifted})
     else:

@@ -10,15 +10,17 @@ from typing import Any
 
 import click
 
+from tokonomy.cli.marking import mark
 from tokonomy.cli.printing import json_option, plain, print_json, print_table, warn
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.errors import UsageError
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.database import open_store
-from tokonomy.store.exchange import export, import_files, verify
+from tokonomy.store.exchange import export, export_statements, import_files, verify
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import COLUMNS, Run
 from tokonomy.store.spent import spent
+from tokonomy.store.statements import Statement, Trust, trust
 
 _COLUMNS = (
     "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
@@ -74,15 +76,15 @@ def _varying(settings: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     )
 
 
-def _standing(run: Run) -> str:
+def _standing(run: Run, doubt: str = "") -> str:
     """What a run is for unless it is a result, how it ended, what a reader must know of it."""
     purpose = None if run.role == "result" else run.role
     ended = run.status if run.reason is None else f"{run.status}: {run.reason}"
     warnings = (run.metrics[name].text for name in _WARNING if name in run.metrics)
-    return ", ".join(word for word in (purpose, ended, *run.flags, *warnings) if word)
+    return ", ".join(word for word in (doubt, purpose, ended, *run.flags, *warnings) if word)
 
 
-def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
+def _row(run: Run, names: frozenset[str], doubt: str) -> tuple[str, ...]:
     of = run.metrics.get
     params = {name: value for name, value in run.params.items()
               if name in names and value is not None}  # fmt: skip
@@ -93,20 +95,21 @@ def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
         _number(of("retained"), 3), _number(of("agreement"), 3), _number(of("tokens_kept"), 3),
         _number(of("acceptance_length"), 2), _number(of("kv_physical_ratio"), 3),
         _number(of("latency_p50_ms"), 2), _number(of("speed_up"), 2), _interval(of("speed_up"), 2),
-        _standing(run),
+        _standing(run, doubt),
     )  # fmt: skip
 
 
-def summary(runs: list[Run]) -> None:
+def summary(runs: list[Run], trusts: Mapping[str, Trust] | None = None) -> None:
     """One line per run, with the parameters that vary among the method's runs shown.
 
-    What the reasons and flags in it mean follows on stderr.
+    What the reasons and flags in it mean follows on stderr; ``trusts`` says which are doubted.
     """
+    doubts = {run: found.level for run, found in (trusts or {}).items() if not found.stands}
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
                                           -(spent(run.family, run.metrics) or 0.0),
                                           setting(run.params)))  # fmt: skip
     names = varying(order)
-    rows = [_row(run, names[run.method]) for run in order]
+    rows = [_row(run, names[run.method], doubts.get(run.run_id, "")) for run in order]
     left_out = _OF_TOKENS if all(run.family == "vision" for run in runs) else ()
     shown = [at for at, name in enumerate(_COLUMNS) if name not in left_out]
     print_table(
@@ -120,14 +123,15 @@ def summary(runs: list[Run]) -> None:
         click.echo(f"{plain(code)} ({many}): {REASONS.get(code, 'not known here')}", err=True)
 
 
-def facts(run: Run) -> dict[str, Any]:
-    """A run with its figures, for ``--json``."""
+def facts(run: Run, found: Trust) -> dict[str, Any]:
+    """A run with its figures and what was said of it, for ``--json``."""
     figures = {
         name: {part: value for part, value in metric._asdict().items() if part != "name"}
         for name, metric in run.metrics.items()
     }
     return {name: getattr(run, name) for name in COLUMNS} | {
         "params": dict(run.params),
+        "statements": [each.model_dump(mode="json") for each in found.said],
         "metrics": figures,
     }
 
@@ -182,42 +186,57 @@ def show(
         find = store.runs if everything else store.latest
         runs = find(**filters, **role)
         more = results_only and not runs and store.latest(**filters)
+        trusts = _trusts(store.statements(**filters, **role))
     if not runs:
         hint = "; --all shows runs that are no results, too" if more else ""
         warn(("no run matches" if filters else "the database holds no results") + hint)
     if as_json:
-        print_json([facts(run) for run in runs])
+        print_json([facts(run, trusts.get(run.run_id, Trust())) for run in runs])
     else:
-        summary(runs)
+        summary(runs, trusts)
+
+
+def _trusts(said: Iterable[Statement]) -> dict[str, Trust]:
+    """Trust in each run of which something was said."""
+    found: dict[str, list[Statement]] = {}
+    for each in said:
+        found.setdefault(each.run_id, []).append(each)
+    return {run: trust(told) for run, told in found.items()}
 
 
 @results.command(name="export")
 @click.argument("path", type=click.Path(path_type=Path))
 @database_option
 @only_option
-def export_(path: Path, database: str, only: tuple[str, ...]) -> None:
+@click.option("--statements", is_flag=True, help="What was said of the runs, not their records.")
+def export_(path: Path, database: str, only: tuple[str, ...], statements: bool) -> None:
     """Write runs as JSON lines, each a whole record.
 
     \b
     Example:
       tokonomy results export results/records/mine.jsonl --only method=tome
     """
+    noun, write = ("statements", export_statements) if statements else ("records", export)
     with open_store(database, create=False) as store:
-        count = export(store, new_file(path), **chosen(only))
-    click.echo(f"{count} records in {path}", err=True)
+        count = write(store, new_file(path), **chosen(only))
+    click.echo(f"{count} {noun} in {path}", err=True)
 
 
 @results.command(name="import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @database_option
 def import_(paths: tuple[Path, ...], database: str) -> None:
-    """Read records into the database: all of them or, if one is refused, none.
+    """Read records and statements into the database: all of them or, if one is refused, none.
 
     \b
     Example:
-      tokonomy results import results/records/vision-cpu.jsonl
+      tokonomy results import results/records results/statements
     """
     verify(paths)
     with open_store(database) as store:
         counts = import_files(store, paths)
-    click.echo(f"{counts.added} records added, {counts.skipped} were there", err=True)
+    said = f", {counts.statements} statements added" if counts.statements else ""
+    click.echo(f"{counts.added} records added{said}, {counts.skipped} were there", err=True)
+
+
+results.add_command(mark)

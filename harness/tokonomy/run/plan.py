@@ -14,10 +14,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from tokonomy.catalog.cards import MethodCard
 from tokonomy.catalog.registry import catalogue
 from tokonomy.catalog.sources import source_hash
-from tokonomy.catalog.suites import Precision, Selection, Suite
+from tokonomy.catalog.suites import Precision, Selection, Suite, swept
 from tokonomy.errors import BadCard, BadParameter, Unsupported
 from tokonomy.families.context import Context
 from tokonomy.families.registry import load_family
@@ -124,7 +123,7 @@ def _settings(suite: Suite, selection: Selection) -> Iterator[Setting]:
         _fits(family, "method", name)
     references = [name for name, card in offered.items() if card.kind == "reference"]
     for name in dict.fromkeys((*references, *chosen)):
-        for params in selection.params.get(name) or _sweep(offered[name], selection.settings):
+        for params in selection.params.get(name) or swept(offered[name], selection.settings):
             yield name, dict(params)
 
 
@@ -136,14 +135,6 @@ def _fits(family: str, noun: str, name: str) -> None:
             f"{noun} {name!r} is of family {' and '.join(map(repr, families))}; "
             f"the selection is of {family!r}"
         )
-
-
-def _sweep(card: MethodCard, settings: str) -> Sequence[Mapping[str, Any]]:
-    """A card's settings: all of them, or the first, the middle and the last."""
-    sweep = card.sweep or ({},)
-    if settings == "default" or len(sweep) < 3:
-        return sweep
-    return sweep[0], sweep[len(sweep) // 2], sweep[-1]
 
 
 @cache

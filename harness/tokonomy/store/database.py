@@ -6,10 +6,10 @@ never write, but for bringing an older database up to date.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Engine, func, select
 
@@ -27,15 +27,20 @@ from tokonomy.store.engine import (
     writing,
 )
 from tokonomy.store.frames import frame
+from tokonomy.store.lines import validated
 from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import Filter, Run
 from tokonomy.store.schema import run
+from tokonomy.store.statements import Statement
 from tokonomy.store.upgrade import REVISIONS, migrate, revision, stale
 from tokonomy.store.writer import Added, Writer, rederive
 
 if TYPE_CHECKING:
     import pandas as pd
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DEFAULT = Path("results") / "tokonomy.sqlite"
 """Where the store is, below the current folder, unless told otherwise."""
@@ -99,6 +104,17 @@ class Store:
         with reading(self._engine, self.place) as connection:
             yield from queries.lines(connection, filters)
 
+    def say(self, statement: Statement) -> bool:
+        """Add a statement about a record that is here; False where the same was said already."""
+        with self.transaction() as writer:
+            return writer.say(statement)
+
+    def statements(self, **filters: Filter | None) -> list[Statement]:
+        """What was said of the runs that pass the filters, oldest first."""
+        with reading(self._engine, self.place) as connection:
+            lines = list(queries.statements(connection, filters))
+        return [self._checked(validated, Statement, line, "statement") for line in lines]
+
     def runs(self, **filters: Filter | None) -> list[Run]:
         """All runs that pass the filters, with their figures, oldest first."""
         with reading(self._engine, self.place) as connection:
@@ -137,8 +153,11 @@ class Store:
             return int(found.scalar_one())
 
     def _parse(self, line: str) -> Record:
+        return self._checked(parse, line)
+
+    def _checked(self, read: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         try:
-            return parse(line)
+            return read(*args, **named)
         except UsageError as error:
             raise StoreCorrupt(f"{self.place}: {error}") from error
 

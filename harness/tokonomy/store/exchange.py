@@ -1,37 +1,27 @@
-"""Records as JSON lines: out of one store and into another, all or nothing.
+"""Records, and statements about them, as JSON lines: out of one store and into another.
 
-What comes in is checked before it is believed: size, nesting, duplicate keys, numbers that JSON
-does not have, then the record's schema. An error names file and line.
+All or nothing. What comes in is checked before it is believed (see ``lines``); an error names file
+and line.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from tokonomy.errors import BadRecord, StoreReadOnly, UsageError
 from tokonomy.store.database import Store
+from tokonomy.store.lines import check_clock, looked_at, numbered
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import Filter
-from tokonomy.store.writer import Added, Writer
+from tokonomy.store.statements import Statement, statement
+from tokonomy.store.writer import Added
 
 MAX_LINE = 16 * 2**20
 """Bytes of one record: several times one with 50,000 samples in three arms (about 2 MB)."""
-
-MAX_DEPTH = 16
-"""Nested lists and objects: twice what the schema and any known parameter need."""
-
-AHEAD = timedelta(days=1)
-"""How far a record's clock may run ahead of ours; a far start would stay the newest for ever."""
-
-# Possessive, and an open string runs to the end: each byte is looked at once.
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def export(store: Store, path: Path, **filters: Filter | None) -> int:
@@ -39,13 +29,22 @@ def export(store: Store, path: Path, **filters: Filter | None) -> int:
 
     The file appears whole or not at all, and the same records make the same bytes.
     """
+    return _exported(path, store.lines(**filters))
+
+
+def export_statements(store: Store, path: Path, **filters: Filter | None) -> int:
+    """The same with the statements about the runs that pass."""
+    return _exported(path, (each.line() for each in store.statements(**filters)))
+
+
+def _exported(path: Path, lines: Iterable[str]) -> int:
     try:
         handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
         with handle:
-            count = _write(handle, store.lines(**filters))
+            count = _write(handle, lines)
         _publish(Path(handle.name), path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -76,45 +75,95 @@ def _unwritable(path: Path, error: OSError) -> StoreReadOnly:
 
 
 def import_files(store: Store, paths: Iterable[Path]) -> Added:
-    """Add every record of these files, and of the ``.jsonl`` files below these folders, or none."""
-    files = [file for path in paths for file in _files(path)]
+    """Add every line of these files, and of the ``.jsonl`` files below these folders, or none.
+
+    A line is a record or a statement. Records come first, whatever the order of the files. A
+    statement about a run that is not here then, or about another record of it, is refused: nobody
+    could tell whether what it says holds.
+    """
+    said: list[tuple[str, Statement]] = []
+    added = records = 0
     with store.transaction() as writer:
-        outcomes = [_add(writer, where, record) for file in files for where, record in read(file)]
-    return Added(added=sum(outcomes), skipped=len(outcomes) - sum(outcomes))
+        for where, each in read_every(paths):
+            if isinstance(each, Statement):
+                said.append((where, each))
+                continue
+            records += 1
+            added += _placed(where, writer.add, each)
+        stated = sum(_placed(where, writer.say, each) for where, each in said)
+    skipped = records + len(said) - added - stated
+    return Added(added=added, skipped=skipped, statements=stated)
+
+
+def import_known(store: Store, paths: Iterable[Path]) -> int:
+    """Add the statements of these files and folders that are about runs of the store, or none.
+
+    Returns:
+        How many were left out, because their run is not here.
+    """
+    out = 0
+    with store.transaction() as writer:
+        for where, each in read_every(paths):
+            if not isinstance(each, Statement):
+                raise BadRecord(f"{where}: expected a statement; got a record")
+            known = writer.knows(each.run_id)
+            out += not known
+            if known:
+                _placed(where, writer.say, each)
+    return out
 
 
 def verify(paths: Iterable[Path]) -> None:
-    """Read every record of these files and folders; raises as ``import_files`` would."""
+    """Read every line of these files and folders; raises as ``import_files`` would."""
+    for _ in read_every(paths):
+        pass
+
+
+def read_every(paths: Iterable[Path]) -> Iterator[tuple[str, Record | Statement]]:
+    """Every line of these files, and of the ``.jsonl`` files below these folders."""
     for path in paths:
-        for _ in read_all(path):
-            pass
+        for file in _files(path):
+            yield from _read(file)
 
 
 def _files(path: Path) -> list[Path]:
     return sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
 
 
-def _add(writer: Writer, where: str, record: Record) -> bool:
+def _placed(where: str, add: Any, each: Record | Statement) -> bool:
     try:
-        return writer.add(record)
+        return bool(add(each))
     except BadRecord as error:
         raise BadRecord(f"{where}: {error}") from None
 
 
 def read(path: Path) -> Iterator[tuple[str, Record]]:
     """The records of a JSON-lines file with their place, ``file:line``; blank lines are skipped."""
+    for where, each in _read(path):
+        if isinstance(each, Statement):
+            raise BadRecord(f"{where}: expected a record; got a statement")
+        yield where, each
+
+
+def _read(path: Path) -> Iterator[tuple[str, Record | Statement]]:
     try:
         with path.open("rb") as handle:
-            for where, line in _lines(handle, path):
-                try:
-                    yield where, read_line(line)
-                except BadRecord as error:
-                    raise BadRecord(f"{where}: {error}") from None
+            yield from read_stream(handle, str(path))
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read ({error.strerror}); expected a file of records, "
             "one JSON line each"
         ) from error
+
+
+def read_stream(handle: BinaryIO, name: str) -> Iterator[tuple[str, Record | Statement]]:
+    """Records and statements with their place, ``name:line``."""
+    for where, line in numbered(handle, name, MAX_LINE):
+        try:
+            each = _read_any(line)
+        except BadRecord as error:
+            raise BadRecord(f"{where}: {error}") from None
+        yield where, each
 
 
 def read_all(path: Path) -> Iterator[tuple[str, Record]]:
@@ -123,67 +172,19 @@ def read_all(path: Path) -> Iterator[tuple[str, Record]]:
         yield from read(file)
 
 
-def _lines(handle: BinaryIO, path: Path) -> Iterator[tuple[str, bytes]]:
-    number = 0
-    while line := handle.readline(MAX_LINE + 1):
-        number += 1
-        if len(line) > MAX_LINE:
-            raise BadRecord(
-                f"{path}:{number}: a record has at most {MAX_LINE} bytes on its line; got more"
-            )
-        if line.strip():
-            yield f"{path}:{number}", line
-
-
 def read_line(line: bytes) -> Record:
     """One untrusted line as a record; ``BadRecord`` says what is wrong with it."""
-    _check_depth(line)
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise BadRecord(
-            f"record: expected UTF-8; got byte {line[error.start]:#04x} at column {error.start + 1}"
-        ) from None
-    try:
-        json.loads(text, object_pairs_hook=_unique, parse_constant=_not_a_number)
-    except json.JSONDecodeError as error:
-        raise BadRecord(
-            f"record: expected one JSON object; {error.msg} at column {error.colno}"
-        ) from None
-    except ValueError as error:  # more digits than Python converts
-        raise BadRecord(f"record: {error}") from None
-    if r"\u0000" in text:
-        raise BadRecord(r"record: text may not hold the character \u0000")
+    text, _ = looked_at(line, "record")
+    return _record(text)
+
+
+def _read_any(line: bytes) -> Record | Statement:
+    text, document = looked_at(line, "record")
+    stated = isinstance(document, dict) and "says" in document
+    return statement(text) if stated else _record(text)
+
+
+def _record(text: str) -> Record:
     record = parse(text)
-    _check_clock(record)
+    check_clock(record.started, "record: started")
     return record
-
-
-def _check_clock(record: Record) -> None:
-    if datetime.fromisoformat(record.started) > datetime.now(UTC) + AHEAD:
-        raise BadRecord(
-            f"record: started: expected a time that has come; got {record.started}; "
-            "check the clocks of both machines"
-        )
-
-
-def _check_depth(line: bytes) -> None:
-    depth = 0
-    for token in _STRING_OR_BRACKET.findall(line):
-        depth += token in b"[{"
-        depth -= token in b"]}"
-        if depth > MAX_DEPTH:
-            raise BadRecord(f"record: expected at most {MAX_DEPTH} nested lists and objects")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise BadRecord(f"record: key {twice[:80]!r} stands twice in one object")
-    return found
-
-
-def _not_a_number(constant: str) -> NoReturn:
-    raise BadRecord(f"record: expected finite numbers; got {constant}")

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 from tokonomy.errors import UsageError
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import IDENTITY, Filter, Run, assemble
-from tokonomy.store.schema import metric, record, run
+from tokonomy.store.schema import metric, record, run, statement
 
 CHUNK = 500
 """Rows fetched at a time: a few MB of records."""
@@ -122,6 +122,17 @@ def lines(connection: Connection, filters: Mapping[str, Filter | None]) -> Itera
     )
     found = connection.execution_options(yield_per=CHUNK).execute(query)
     yield from found.scalars()
+
+
+def statements(connection: Connection, filters: Mapping[str, Filter | None]) -> Iterator[str]:
+    """Statements about runs that pass, as stored, oldest first."""
+    query = (
+        select(statement.c.line)
+        .join(run, run.c.id == statement.c.run)
+        .where(*conditions(filters))
+        .order_by(statement.c.at, statement.c.line)
+    )
+    yield from connection.execute(query).scalars()
 
 
 def beginning(run_id: str) -> Select[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from tokonomy.errors import BadRecord
 from tokonomy.store.cell import Cell
 from tokonomy.store.fields import Log, Missing, Part, Scalar, Status, Text, Utc
+from tokonomy.store.lines import validated
 from tokonomy.store.observed import (
     ONE_PASS,
     UNSCORED,
@@ -118,10 +118,4 @@ class Record(Part):
 
 def parse(line: str) -> Record:
     """Read one JSON line; raises ``BadRecord`` with the first thing that is wrong."""
-    try:
-        return Record.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        got = repr(first["input"])[:80]
-        raise BadRecord(f"record: {where}: {first['msg']}; got {got}") from None
+    return validated(Record, line, "record")

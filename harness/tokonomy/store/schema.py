@@ -1,5 +1,7 @@
 """The tables. ``record`` holds what was observed; ``run`` and ``metric`` are drawn from it.
 
+``statement`` holds what people said of a record later.
+
 Migrations create them (see ``migrations``); a test compares the two. The views ``runs`` and
 ``leaderboard``, for reading in any SQLite browser, exist in the migrations only.
 """
@@ -86,4 +88,15 @@ metric = Table(
     Column("reason", Text),
     Column("text", Text),
     sqlite_with_rowid=False,
+)
+
+statement = Table(
+    "statement",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", Integer, ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("says", String(16), nullable=False),
+    Column("at", String(27), nullable=False),  # UTC, always with six decimals, so it sorts
+    Column("line", Text, nullable=False),  # the statement's canonical JSON line
+    Index("statement_run", "run"),
 )

@@ -12,7 +12,8 @@ from tokonomy.store.derive import DERIVATION, derive
 from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import row
-from tokonomy.store.schema import metric, record, run
+from tokonomy.store.schema import metric, record, run, statement
+from tokonomy.store.statements import Statement, digest
 
 CHUNK = 200
 """Records held in memory at a time while figures are recomputed: a few MB."""
@@ -22,6 +23,11 @@ _KNOWN = (
     .join(run, run.c.id == record.c.run)
     .where(run.c.run_id == bindparam("wanted"))
 )
+_RUN = (
+    select(run.c.id, record.c.line)
+    .join(record, record.c.run == run.c.id)
+    .where(run.c.run_id == bindparam("wanted"))
+)
 _ADD_RUN = insert(run).returning(run.c.id)
 _ADD_RECORD, _ADD_METRIC = insert(record), insert(metric)
 _SET_RUN = update(run).where(run.c.id == bindparam("number"))
@@ -29,10 +35,17 @@ _SET_RUN = update(run).where(run.c.id == bindparam("number"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """How many records were new, and how many were there already."""
+    """How many records were new, and how many were there already.
+
+    Attributes:
+        added: Records that were new.
+        skipped: Records and statements that were there.
+        statements: Statements that were new.
+    """
 
     added: int
     skipped: int
+    statements: int = 0
 
 
 class Writer:
@@ -57,6 +70,32 @@ class Writer:
         self._connection.execute(_ADD_RECORD, {"run": number, "line": line})
         _put(self._connection, number, figures)
         return True
+
+    def say(self, new: Statement) -> bool:
+        """Add a statement about a record that is here; False where the same was said already."""
+        found = self._connection.execute(_RUN, {"wanted": new.run_id}).one_or_none()
+        if found is None:
+            raise BadRecord(
+                f"statement: run {new.run_id} is not here; import its record with or before it"
+            )
+        number, line = found
+        if digest(parse(line)) != new.record_sha256:
+            raise BadRecord(
+                f"statement: is about another record of run {new.run_id} than the one that is "
+                "here; what it says does not hold for this one"
+            )
+        values = {"run": number, "line": new.line(), "says": new.says, "at": new.order[0]}
+        known = select(statement.c.id).where(
+            statement.c.run == number, statement.c.line == values["line"]
+        )
+        if self._connection.execute(known).first() is not None:
+            return False
+        self._connection.execute(insert(statement), values)
+        return True
+
+    def knows(self, run_id: str) -> bool:
+        """Whether a run is here."""
+        return self._connection.execute(_RUN, {"wanted": run_id}).first() is not None
 
     def add_all(self, records: Iterable[Record]) -> Added:
         """Add every record."""

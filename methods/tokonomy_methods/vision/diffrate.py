@@ -36,6 +36,7 @@ CARD = MethodCard(
     needs=("cls token", "class attention", "bias on attention logits"),
     paper="2305.17997",
     code="OpenGVLab/DiffRate",
+    code_licence="none",
     differences=(
         "Schedules are not searched here: the published ones are used, or counts given by hand.",
         "A published schedule is exact only for its own depth and number of patches; for any other "

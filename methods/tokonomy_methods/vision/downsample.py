@@ -23,6 +23,7 @@ CARD = MethodCard(
     alters=("input resolution", "position embeddings"),
     paper="2510.07143",
     code="Chenfei-Liao/VTC-Bench",
+    code_licence="none",
     differences=(
         "The source down-samples images for vision-language models that take any resolution; here "
         "the position embeddings of a fixed-resolution classifier are interpolated bicubically.",

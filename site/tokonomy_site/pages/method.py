@@ -219,6 +219,7 @@ def _runs(mine: Sequence[Run], newest: set[str], snapshot: Snapshot) -> Table:
 def _line(run: Run, spent: str, newest: bool, snapshot: Snapshot) -> Line:
     state = "superseded" if not newest else "stale" if snapshot.stale(run) else "current"
     state = state if run.role == "result" else run.role
+    state = state if run.trust.stands else run.trust.level
     cells = (
         Cell(text=setting(run.params) or "as it is"),
         Cell(text=run.task_ref),

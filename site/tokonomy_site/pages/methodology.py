@@ -7,7 +7,7 @@ from typing import get_args
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.fields import Status
-from tokonomy_site import epochs, words
+from tokonomy_site import epochs, trust, words
 from tokonomy_site.cells import CAPPED, NONE, SIGNS, mark, quoted
 from tokonomy_site.figures import contains, known, mebibytes, minute, ratio, span
 from tokonomy_site.gaps import unmeasured
@@ -48,6 +48,7 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
             "planted": _listed(planted, "Planted truths") if planted else None,
             "played": _listed(played, "Runs on scripted devices") if played else None,
             "epochs": epochs.table(snapshot),
+            "trust": trust.legend(),
         },
     )
 

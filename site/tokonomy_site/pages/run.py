@@ -11,7 +11,7 @@ from tokonomy.store.fields import Arm
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy.store.observed import Quality, Timing, Work
 from tokonomy.store.record import Record
-from tokonomy_site import standing, words
+from tokonomy_site import standing, trust, words
 from tokonomy_site.cells import NONE, explained, mark, quoted, told
 from tokonomy_site.environment import clean
 from tokonomy_site.families import CACHE, DECODING, Baseline, family
@@ -64,6 +64,7 @@ def page(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot) 
             "model": model_path(run.model_ref),
             "sentence": group_of(run, training(snapshot.kinds.get(run.method))).sentence,
             "verdict": verdict(run, record),
+            "trust": trust.level(run),
             "notes": list(_notes(run, record, attempts, snapshot)),
             "figures": _figures(run),
             "raw": _raw(run),
@@ -183,6 +184,8 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
         meaning = standing.ROLE_MEANING[run.role]
         yield Note(text=f"Not a result: {meaning}.", kind="alert",
                    href="../methodology.html#straight", link="How the ruler is tested")  # fmt: skip
+    for text, kind, link in trust.told(run):
+        yield Note(text=text, kind=kind, href=link, link="Read more" if link else "")
     later = [other for other in attempts if other.order > run.order]
     if later:
         newest = later[-1]

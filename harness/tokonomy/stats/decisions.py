@@ -1,0 +1,202 @@
+"""Whether a figure changed between two runs, beyond what chance and another day explain.
+
+Two runs of one cell differ for three reasons: what was measured within each is uncertain, no two
+sessions are alike, and something changed. Intervals from within a run know the first alone, and cry
+wolf wherever sessions differ by more. So the difference d of two runs has the variance
+
+    s^2 = w^2 + 2 tau^2
+
+where w is its standard error within the runs and tau^2 the variance between sessions, which either
+run brings along. tau^2 is estimated from runs that should be alike, by the method of moments
+(DerSimonian and Laird 1986, Controlled Clinical Trials 7:177-188), groups of them weighted by their
+degrees of freedom:
+
+    tau^2 = max(0, sum_g (k_g - 1) (Q_g - (k_g - 1)) / C_g / sum_g (k_g - 1))
+    Q_g = sum_i u_i (y_i - ybar)^2,  u_i = 1 / v_i,  ybar = sum u_i y_i / sum u_i
+    C_g = sum_i u_i - sum_i u_i^2 / sum_i u_i
+
+over the k_g runs of a group with values y_i and variances v_i within each. A few runs say little of
+tau, so d / s is held against Student's t with sum_g (k_g - 1) degrees of freedom. Where all v_i are
+equal, s^2 is the larger of 2 v and twice the runs' own sample variance, so that the test is exact
+where sessions differ by much, and stricter than asked where they do not. One of the two runs may be
+among those that tau comes from.
+
+Of many cells some differ by chance; p values of a whole table are adjusted after Benjamini and
+Hochberg (1995, J. R. Statist. Soc. B 57:289-300): of all changes that are told, a share of at most
+``LEVEL`` is expected to be none, and where nothing changed anything is told of at most that share
+of tables, as long as figures are independent or rise and fall together.
+
+There is no least effect: what is surely there is told with its interval, however small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tokonomy.stats.estimate import Estimate, Z
+
+Outcome = Literal["improved", "no detectable difference", "regressed", "not comparable"]
+
+LEVEL = 0.05
+"""Share of false alarms that is borne, among the changes told of one table."""
+
+_NODES = 4001  # of the integral of Student's density: p is right to 2 % down to 1e-12
+_NORMAL = 10_000  # degrees of freedom from which on t is normal to four digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """How much runs that should be alike differ besides what is uncertain within each.
+
+    Attributes:
+        variance: tau^2, in the figure's unit squared.
+        freedom: Degrees of freedom it was estimated with.
+        runs: Runs that it comes from.
+        groups: Groups of alike runs, one for each cell.
+        apart: Whether any two runs of a group differ at all.
+    """
+
+    variance: float
+    freedom: int
+    runs: int
+    groups: int
+    apart: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A difference with the interval that holds both uncertainties.
+
+    Attributes:
+        value: Second run minus first; 0 is no change.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+        p: Two-sided p that nothing changed.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def sessions(groups: Iterable[tuple[ArrayLike, ArrayLike]]) -> Sessions | None:
+    """The variance between sessions; None without a group of two runs.
+
+    Args:
+        groups: Of each group of alike runs the values and their variances within the run, [k]
+            each; 0 where values are exact.
+    """
+    above = 0.0
+    freedom = runs = count = 0
+    apart = False
+    for each in groups:
+        values, within = (np.asarray(part, dtype=np.float64) for part in each)
+        if values.size < 2:
+            continue
+        known = bool((within > 0).all())
+        weights = 1 / within if known else np.ones(values.size)  # exact: the sample variance
+        total = float(weights.sum())
+        scale = total - float(weights @ weights) / total
+        excess = float(weights @ (values - float(weights @ values) / total) ** 2)
+        excess -= values.size - 1 if known else 0
+        above += excess / scale * (values.size - 1)
+        freedom += values.size - 1
+        runs, count = runs + values.size, count + 1
+        apart = apart or bool((values != values[0]).any())
+    if not freedom:
+        return None
+    return Sessions(variance=max(0.0, above / freedom), freedom=freedom, runs=runs, groups=count,
+                    apart=apart)  # fmt: skip
+
+
+def change(difference: Estimate, between: Sessions | None) -> Change | None:
+    """A difference held against both uncertainties; None where it has no interval to begin with.
+
+    Each end of the interval lies as far from the value as its own standard error and that between
+    sessions reach together (Zou and Donner 2008 for ends at unequal distances).
+
+    Args:
+        difference: Second minus first with its 95 % interval, on a scale where 0 is no change.
+        between: From ``sessions``; None where nothing is known of sessions, so that only what is
+            uncertain within the runs counts.
+    """
+    if difference.value is None or difference.low is None or difference.high is None:
+        return None
+    value, tau = difference.value, math.sqrt(2 * between.variance) if between else 0.0
+    freedom = between.freedom if between else _NORMAL
+    down, up = (math.hypot(max(0.0, reach) / Z, tau)
+                for reach in (value - difference.low, difference.high - value))  # fmt: skip
+    reach, towards = quantile(freedom), down if value > 0 else up
+    p = 1.0 if value == 0 else tail(abs(value) / towards, freedom) if towards else 0.0
+    return Change(value=value, low=value - reach * down, high=value + reach * up, p=p)
+
+
+def tail(t: float, freedom: int) -> float:
+    """Two-sided p of Student's t.
+
+    With x = sqrt(f) tan(a), the density goes as cos(a)^(f-1).
+
+    >>> round(tail(12.706, 1), 4), round(tail(2.2281, 10), 4), round(tail(1.96, 10**6), 4)
+    (0.05, 0.05, 0.05)
+    """
+    if freedom >= _NORMAL:
+        return math.erfc(t / math.sqrt(2))
+    angle = math.atan(t / math.sqrt(freedom))
+    return _mass(angle, freedom) / _mass(0.0, freedom)
+
+
+def _mass(start: float, freedom: int) -> float:
+    angle = np.linspace(start, math.pi / 2, _NODES)
+    density = np.cos(angle) ** (freedom - 1)
+    return float((density[1:] + density[:-1]).sum() / 2 * (angle[1] - angle[0]))
+
+
+@lru_cache(maxsize=256)
+def quantile(freedom: int) -> float:
+    """97.5 % point of Student's t: the 95 % interval reaches as far on either side.
+
+    >>> round(quantile(2), 2), round(quantile(10), 2), round(quantile(10**6), 2)
+    (4.3, 2.23, 1.96)
+    """
+    low, high = Z, 13.0
+    if freedom >= _NORMAL:
+        return Z
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle, freedom) > 1 - 0.95 else (low, middle)
+    return (low + high) / 2
+
+
+def adjusted(p_values: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's adjusted p values, in the order given.
+
+    >>> adjusted([0.01, 0.04, 0.03, 0.5])
+    [0.04, 0.05333333333333334, 0.05333333333333334, 0.5]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")[::-1]
+    steps = values[order] * values.size / np.arange(values.size, 0, -1)
+    found = np.empty_like(values)
+    found[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
+    return [float(value) for value in found]
+
+
+def decide(found: Change, p: float, better: Literal["higher", "lower"]) -> Outcome:
+    """What became of a figure.
+
+    Args:
+        found: The difference.
+        p: Its p, adjusted over the table.
+        better: Which way is.
+    """
+    if p > LEVEL or found.low <= 0 <= found.high:
+        return "no detectable difference"
+    return "improved" if (found.value > 0) == (better == "higher") else "regressed"

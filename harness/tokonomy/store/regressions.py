@@ -1,0 +1,490 @@
+"""What became better and what worse between two sets of records, cell by cell.
+
+A cell is what ``rows.IDENTITY`` says; of each set its newest run counts. How a figure is compared
+follows from what it is:
+
+- shares of samples (quality) by the samples that both runs answered, pair by pair;
+- ratios taken within a run (latency, energy), on the log scale, by both runs' intervals;
+- amounts of one machine (latency in ms, peak memory), on the log scale; what the machine's mood
+  adds is in no interval of theirs, so without a history they are not compared, and neither are they
+  across epochs;
+- counts (tokens, passes, bytes of a cache, the status itself) exactly: nothing but a change of the
+  work changes them.
+
+Variation between sessions comes from the cell's own history: from how runs of the same source and
+machine in the same epoch differ among themselves. Where these are fewer than three, the histories of all cells of that machine
+stand in for it, and where these say nothing either, only what is uncertain within the runs counts.
+Where answers are the same in every session, quality is uncertain by its samples alone.
+See ``stats.decisions``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from tokonomy.stats.decisions import (
+    Change,
+    Outcome,
+    Sessions,
+    adjusted,
+    change,
+    decide,
+    sessions,
+)
+from tokonomy.stats.estimate import Estimate, Z, missing
+from tokonomy.stats.means import mean
+from tokonomy.stats.paired import Comparison, difference, mcnemar
+from tokonomy.store.comparison import RunComparison, compare
+from tokonomy.store.epochs import Device, by_device, epoch
+from tokonomy.store.metrics import METRICS, Metric
+from tokonomy.store.observed import Energy, Quality
+from tokonomy.store.record import Record
+from tokonomy.store.sources import LOOSE, Entry, Key, Pool
+
+Kind = Literal["share", "ratio", "amount", "count"]
+
+LEAST_RUNS = 3
+"""Runs from which on a cell's own history tells how sessions differ."""
+
+_ALWAYS: tuple[tuple[str, Kind], ...] = (
+    ("accuracy", "share"),
+    ("latency_ratio", "ratio"),
+    ("energy_ratio", "ratio"),
+    ("latency_p50_ms", "amount"),
+)
+_OF: Mapping[str, tuple[tuple[str, Kind], ...]] = {
+    "vision": (("tokens_kept", "count"),),
+    "decoding": (("agreement", "share"), ("target_calls", "count")),
+    "kv": (("kv_logical_bytes", "count"), ("kv_physical_bytes", "count")),
+}
+_UNLIKE = dict(zip(LOOSE, ("other-samples", "other-weights", "other-device", "other-protocol"),
+                   strict=True))  # fmt: skip
+_SAME = 1e-9  # relative; means of the same counts in another order differ by less
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure of one cell, in both sets.
+
+    Attributes:
+        cell: What it is, by name of ``IDENTITY``.
+        figure: A key of ``METRICS``, ``status``, or empty where the whole cell is meant.
+        runs: Ids of both runs.
+        a: Value in the first.
+        b: Value in the second.
+        scale: What the difference is: ``difference`` (second minus first) or ``ratio`` (second over
+            first); empty for counts and where there is none.
+        difference: With its 95 % interval, which holds both uncertainties.
+        low: Lower end.
+        high: Upper end.
+        p: That nothing changed; None where nothing was tested.
+        p_adjusted: The same for the whole table.
+        basis: Which history the variation between sessions comes from.
+        decision: What became of it.
+        reason: Code of why it is not comparable.
+    """
+
+    cell: Mapping[str, object]
+    figure: str
+    runs: tuple[str, str]
+    a: float | str | None = None
+    b: float | str | None = None
+    scale: Literal["", "ratio", "difference"] = ""
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    basis: str = ""
+    decision: Outcome = "not comparable"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Every figure of every cell that both sets have.
+
+    Attributes:
+        rows: By cell.
+        compared: Cells whose newest runs differ.
+        same: Cells whose newest run is one and the same, so that nothing new was measured.
+        only_a: Cells of the first set alone.
+        only_b: Cells of the second alone.
+    """
+
+    rows: tuple[Row, ...]
+    compared: int
+    same: int
+    only_a: int
+    only_b: int
+
+    @property
+    def tested(self) -> bool:
+        """Whether any figure of any cell could be compared."""
+        return any(row.decision != "not comparable" for row in self.rows)
+
+    def of(self, decision: Outcome) -> list[Row]:
+        """Rows with this decision."""
+        return [row for row in self.rows if row.decision == decision]
+
+
+class History:
+    """What sets of records tell of sessions: by cell, by machine, and when epochs began.
+
+    Runs of a cell are alike up to the one that is compared, and those after it are alike among
+    themselves; a change between the two is no variation of sessions, or it would hide itself.
+    """
+
+    def __init__(self, pools: Iterable[Pool], first: Mapping[Key, Entry]) -> None:
+        every = {run: each for pool in pools for run, each in pool.items()}
+        seen = (each.sentinel for each in every.values())
+        self.begun = by_device(one for one in seen if one is not None)
+        self._cells: dict[tuple[Key, Device, int], list[list[Entry]]] = defaultdict(list)
+        self._machines: dict[tuple[Device, int], list[list[Entry]]] = defaultdict(list)
+        self._kept: dict[tuple[object, ...], Sessions | None] = {}
+        groups: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
+        for each in every.values():
+            if each.status == "ok":
+                after = each.cell in first and each.order > first[each.cell].order
+                groups[each.cell, each.source, each.device, self.epoch(each), after].append(each)
+        for group in groups.values():
+            if len(group) > 1:
+                where = group[0].device, self.epoch(group[0])
+                self._cells[group[0].cell, *where].append(group)
+                self._machines[where].append(group)
+
+    def epoch(self, each: Entry) -> int:
+        """The epoch of its device that a run is of."""
+        return epoch(each.order[0], self.begun.get(each.device, ()))
+
+    def sessions(self, figure: str, kind: Kind, first: Entry) -> tuple[str, Sessions | None]:
+        """What is known of sessions, in words, and how they differ in a figure of a run's cell.
+
+        Args:
+            figure: Its name.
+            kind: What it is.
+            first: The older run.
+        """
+        where = first.device, self.epoch(first)
+        for words, groups in (
+            ("own history of {0.runs} runs", self._cells[first.cell, *where]),
+            ("pooled history of {0.runs} runs of {0.groups} cells", self._machines[where]),
+        ):
+            found = self._estimate(figure, kind, groups)
+            if found is None or found.freedom < LEAST_RUNS - 1:
+                continue
+            if found.apart or kind == "ratio":
+                return words.format(found), found
+            if kind == "share":  # sessions give the very same answers
+                return f"{words.format(found)}, all alike", None
+        return "within the runs only", None
+
+    def _estimate(self, figure: str, kind: Kind, groups: list[list[Entry]]) -> Sessions | None:
+        at = figure, id(groups)
+        if at not in self._kept:
+            self._kept[at] = sessions(_spread(each, figure, kind) for each in groups)
+        return self._kept[at]
+
+
+def _spread(runs: Sequence[Entry], figure: str, kind: Kind) -> tuple[list[float], list[float]]:
+    """Values of runs that have one, and their variances within the run; see ``sessions``."""
+    values, within = [], []
+    for each in runs:
+        found = _additive(each.figures.get(figure), kind)
+        if found.value is not None and (kind != "ratio" or found.low is not None):
+            values.append(found.value)
+            # The same samples, so what is uncertain about them is common to all runs.
+            within.append(_variance(found) if kind == "ratio" else 0.0)
+    return values, within
+
+
+def _additive(metric: Metric | None, kind: Kind) -> Estimate:
+    """A figure on the scale on which sessions add to it: shares as they are, else logarithms."""
+    if metric is None or metric.value is None:
+        return missing((metric.reason if metric else None) or "not-recorded")
+    parts = [metric.value, metric.low, metric.high]
+    if kind != "share":
+        if any(part is not None and part <= 0 for part in parts):
+            return missing("not-computable")
+        parts = [None if part is None else math.log(part) for part in parts]
+    value, low, high = parts
+    if low is None or high is None:
+        low = high = None
+    return Estimate(value=value, low=low, high=high, n=metric.n or 0, reason=metric.reason)
+
+
+def _variance(found: Estimate) -> float:
+    if found.low is None or found.high is None:
+        return 0.0
+    return ((found.high - found.low) / 2 / Z) ** 2
+
+
+def table(first: Pool, second: Pool, more: Iterable[Pool] = ()) -> Table:
+    """Compare the newest results of two sets.
+
+    Args:
+        first: The older set.
+        second: The newer one.
+        more: Further history.
+    """
+    ours, theirs = newest(first.values()), newest(second.values())
+    history = History((first, second, *more), ours)
+    both = [cell for cell in ours if cell in theirs]
+    pairs = [(ours[cell], theirs[cell]) for cell in both if ours[cell].line != theirs[cell].line]
+    rows = [row for pair in pairs for row in _rows(*pair, history)]
+    unlike = list(_unlike(ours, theirs))
+    return Table(
+        rows=tuple(_decided([*rows, *unlike])),
+        compared=len(pairs),
+        same=len(both) - len(pairs),
+        only_a=len(ours) - len(both) - len(unlike),
+        only_b=len(theirs) - len(both) - len(unlike),
+    )
+
+
+def newest(entries: Iterable[Entry]) -> dict[Key, Entry]:
+    """The newest result of each cell."""
+    results = (each for each in entries if dict(each.cell)["role"] == "result")
+    return {each.cell: each for each in sorted(results, key=lambda each: each.order)}
+
+
+def _unlike(
+    ours: Mapping[Key, Entry],
+    theirs: Mapping[Key, Entry],
+) -> Iterator[Row]:
+    """Cells that a person would call the same, and that nevertheless do not compare."""
+    others = {each.place: each for cell, each in theirs.items() if cell not in ours}
+    for cell, each in ours.items():
+        other = others.pop(each.place, None) if cell not in theirs else None
+        if other is not None:
+            there = dict(other.cell)
+            why = next(_UNLIKE[name] for name in LOOSE if there[name] != dict(cell)[name])
+            yield Row(cell=dict(cell), figure="", runs=(each.run_id, other.run_id), reason=why)
+
+
+class _Pair(NamedTuple):
+    """Two runs of a cell, with what their comparison needs."""
+
+    entries: tuple[Entry, Entry]
+    records: tuple[Record, Record]
+    compared: RunComparison
+    epochs: tuple[int, int]
+
+
+def _rows(first: Entry, second: Entry, history: History) -> Iterator[Row]:
+    cell, runs = dict(first.cell), (first.run_id, second.run_id)
+    if "ok" in (first.status, second.status) and first.status != second.status:
+        worse: Outcome = "regressed" if first.status == "ok" else "improved"
+        yield Row(cell=cell, figure="status", runs=runs, a=first.status, b=second.status,
+                  basis="exact", decision=worse)  # fmt: skip
+    records = first.record, second.record
+    compared = compare(*records)
+    why = compared.withheld[0] or compared.withheld[1]
+    if why:
+        yield Row(cell=cell, figure="", runs=runs, reason=why)
+        return
+    pair = _Pair((first, second), records, compared,
+                 (history.epoch(first), history.epoch(second)))  # fmt: skip
+    memory = "peak_memory_bytes" if str(cell["device"]) == "cpu" else "allocated_peak_bytes"
+    figures = (*_ALWAYS, (memory, "amount"), *_OF.get(str(cell["family"]), ()))
+    for name, kind in figures:
+        a, b = (each.figures.get(name) for each in pair.entries)
+        if all(each is None or each.value is None for each in (a, b)):
+            continue  # nothing that either run measured
+        row = Row(cell=cell, figure=name, runs=runs, a=a.value if a else None,
+                  b=b.value if b else None)  # fmt: skip
+        yield _compared(row, name, kind, pair, history)
+
+
+def _compared(row: Row, name: str, kind: Kind, pair: _Pair, history: History) -> Row:
+    if kind == "count":
+        return _exact(row)
+    found, test = _difference(name, kind, pair)
+    if found.value is None:
+        return replace(row, reason=found.reason)
+    basis, between = history.sessions(name, kind, pair.entries[0])
+    if kind == "amount" and between is None:
+        return replace(row, reason="no-history")
+    changed = change(found, between)
+    if changed is None:
+        return replace(row, reason=found.reason or "no-interval")
+    return _told(row, changed, kind, basis, test)
+
+
+def _exact(row: Row) -> Row:
+    if not isinstance(row.a, float | int) or not isinstance(row.b, float | int):
+        return replace(row, reason="not-recorded")
+    if math.isclose(row.a, row.b, rel_tol=_SAME):
+        return replace(row, basis="exact", decision="no detectable difference")
+    better = (row.b > row.a) == (METRICS[row.figure].better == "higher")
+    return replace(row, basis="exact", decision="improved" if better else "regressed")
+
+
+def _told(row: Row, found: Change, kind: Kind, basis: str, test: Comparison | None) -> Row:
+    """With its difference as a reader has it; p is that of the test that says least."""
+    share = kind == "share"
+    value, low, high = (
+        part if share else math.exp(min(part, 700.0))
+        for part in (found.value, found.low, found.high)
+    )
+    p = max(found.p, test.p) if test else found.p
+    return replace(row, scale="difference" if share else "ratio", difference=value, low=low,
+                   high=high, p=p, basis=basis)  # fmt: skip
+
+
+def _decided(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows with their p adjusted over the table, and what that decides."""
+    tested = [row.p for row in rows if row.p is not None]
+    ps = iter(adjusted(tested))
+    for row in rows:
+        if row.p is None or row.low is None or row.high is None or row.difference is None:
+            yield row
+            continue
+        level = 0.0 if row.scale == "difference" else 1.0
+        found = Change(value=row.difference - level, low=row.low - level, high=row.high - level,
+                       p=row.p)  # fmt: skip
+        p, better = next(ps), METRICS[row.figure].better or "lower"
+        yield replace(row, p_adjusted=p, decision=decide(found, p, better))
+
+
+def _difference(name: str, kind: Kind, pair: _Pair) -> tuple[Estimate, Comparison | None]:
+    """Second minus first on the additive scale, from what is uncertain within the runs."""
+    if kind == "share":
+        return _quality(name, pair)
+    if name == "latency_ratio":
+        found = pair.compared.latency_ratio
+        return _logged(found), None
+    ours, theirs = (_additive(each.figures.get(name), kind) for each in pair.entries)
+    why = _apart(name, kind, pair)
+    if why or ours.value is None or theirs.value is None:
+        return missing(why or ours.reason or theirs.reason or "not-recorded"), None
+    value = theirs.value - ours.value
+    reach = Z * math.sqrt(_variance(ours) + _variance(theirs))
+    if kind == "ratio" and (ours.low is None or theirs.low is None):
+        return missing(ours.reason or theirs.reason or "no-interval"), None
+    return Estimate(value=value, low=value - reach, high=value + reach, n=0), None
+
+
+def _apart(name: str, kind: Kind, pair: _Pair) -> str | None:
+    """Why two figures that are no samples' are not held against each other."""
+    ours, theirs = pair.entries
+    if ours.device != theirs.device:
+        return "other-machine"
+    if kind == "amount" and pair.epochs[0] != pair.epochs[1]:
+        return "across-epochs"
+    if name == "energy_ratio":
+        energy = [each.energy for each in pair.records]
+        if len({each.boundary for each in energy if isinstance(each, Energy)}) > 1:
+            return "other-boundary"
+    return None
+
+
+def _logged(found: Estimate) -> Estimate:
+    parts = (None if part is None else math.log(part)
+             for part in (found.value, found.low, found.high))  # fmt: skip
+    value, low, high = parts
+    return Estimate(value=value, low=low, high=high, n=found.n, reason=found.reason)
+
+
+def _quality(name: str, pair: _Pair) -> tuple[Estimate, Comparison | None]:
+    """Paired by sample; graded scores by the mean of their differences."""
+    found, test = pair.compared.difference, pair.compared.test
+    if found.value is None and found.reason != "scores-not-binary":
+        return found, None
+    if name == "accuracy" and test is not None:
+        return found, test
+    ours, theirs = (_each(record, name) for record in pair.records)
+    if ours is None or theirs is None or ours.shape != theirs.shape:
+        return missing("other-samples"), None
+    if name == "agreement":
+        return difference(theirs, ours), mcnemar(theirs, ours)
+    return mean(theirs - ours), None
+
+
+def _each(record: Record, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    """A quality figure sample by sample, shape [n]."""
+    quality = record.quality
+    if not isinstance(quality, Quality):
+        return None
+    if name == "accuracy":
+        return np.array(quality.scores["method"], dtype=np.float64)
+    pairs = zip(quality.outputs["method"], quality.outputs["reference"], strict=True)
+    return np.array([ours == theirs for ours, theirs in pairs], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that a reader of a feed, or of a nightly job's report, should know.
+
+    Attributes:
+        kind: ``regressed``, ``improved`` or ``epoch``.
+        at: When, UTC with six decimals: the start of the run, or of the epoch.
+        text: In a sentence.
+        row: What was decided; None of an epoch.
+    """
+
+    kind: Literal["regressed", "improved", "epoch"]
+    at: str
+    text: str
+    row: Row | None = None
+
+
+def events(every: Pool, since: str = "") -> list[Event]:
+    """What the newest run of each cell changed against the run before, and epochs, oldest first.
+
+    Args:
+        every: All runs there are.
+        since: Only what happened from then on, UTC with six decimals.
+    """
+    last = newest(every.values())
+    fresh = {each.run_id for each in last.values() if each.order[0] >= since}
+    before = newest(each for each in every.values() if each.run_id not in fresh)
+    # What was run again only; a cell's first run changes nothing.
+    again = {each.run_id: each for cell, each in last.items()
+             if each.run_id in fresh and cell in before}  # fmt: skip
+    found = table({each.run_id: each for each in before.values()}, again, [every])
+    told = [
+        Event(kind="regressed" if row.decision == "regressed" else "improved",
+              at=every[row.runs[1]].order[0], text=sentence(row), row=row)
+        for row in found.rows if row.decision in ("regressed", "improved")
+    ]  # fmt: skip
+    for where, begun in History([every], {}).begun.items():
+        told += [
+            Event(kind="epoch", at=moment,
+                  text=f"a new epoch of {where.device_class} began: the reference's own latency "
+                       "shifted beyond chance")
+            for moment in begun if moment >= since
+        ]  # fmt: skip
+    return sorted(told, key=lambda each: (each.at, each.text))
+
+
+def named(cell: Mapping[str, object]) -> str:
+    """A cell in a few words: family, method, setting, task and calls."""
+    params = json.loads(str(cell["params"]))
+    setting = " ".join(f"{name}={json.dumps(value)}" for name, value in sorted(params.items()))
+    calls = str(cell["scenario"])
+    if cell["scenario"] != "stream":
+        calls += f":{cell['batch_size']}"
+    words = (cell["method"], setting, "on", cell["task_ref"], cell["model_ref"], calls,
+             cell["precision"], cell["mode"], cell["device"])  # fmt: skip
+    return " ".join(str(word) for word in words if word)
+
+
+def sentence(row: Row) -> str:
+    """What was decided of a row, in words."""
+    head = f"{named(row.cell)}: {row.figure} {row.decision}"
+    if row.difference is None or row.low is None or row.high is None:
+        return f"{head}, from {row.a} to {row.b}"
+    unit = " times" if row.scale == "ratio" else ""
+    return (
+        f"{head}, {row.difference:+.4g}{unit} [{row.low:.4g}, {row.high:.4g}]"
+        if not unit
+        else (f"{head}, {row.difference:.4g}{unit} [{row.low:.4g}, {row.high:.4g}]")
+    )

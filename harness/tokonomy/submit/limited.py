@@ -1,0 +1,156 @@
+"""A command in a process with limits: time, memory, sizes of files, no network where possible.
+
+Run as a module it is the last step before the command: it cuts the network off, sets what the
+kernel enforces, says on a file which of it held, and becomes the command. What is asked for:
+
+- a network namespace of its own, without a single device that is up; where the system refuses
+  that (containers often do), the network stays, and ``Ended.network`` says so;
+- an environment of a few named variables, so that nothing secret is in it, and an empty home;
+- the memory of the process and all its children, looked at every tenth of a second.
+
+It is no sandbox: files that the user may read can be read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_PASSED = (
+    "PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+)  # fmt: skip
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_LARGEST_FILE = 1 << 30
+_LOOK_S = 0.1
+_MOST_SAID = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a command may take: wall time in seconds, memory in bytes."""
+
+    time_s: float = 600.0
+    memory_bytes: int = 6 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        code: Exit status; negative for a signal.
+        broken: ``"time"`` or ``"memory"`` where it was ended for that, else None.
+        network: ``"cut off"``, or why it was not.
+        said: The end of what it printed.
+    """
+
+    code: int
+    broken: str | None
+    network: str
+    said: str
+
+
+def run(command: Sequence[str], folder: Path, limits: Limits, log: Path | None = None) -> Ended:
+    """Run a command and all it starts, and end them together.
+
+    Args:
+        command: Program and arguments.
+        folder: Where it runs.
+        limits: What it may take.
+        log: Where it is written what the command prints, while it runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="tokonomy-limited-") as home:
+        told, log = Path(home, "network"), log or Path(home, "log")
+        env = {name: os.environ[name] for name in _PASSED if name in os.environ}
+        env |= {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1"}
+        launcher = [sys.executable, "-P", "-m", __name__, str(told), "--", *command]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                launcher, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                broken = _watch(process, limits)
+            finally:
+                _end(process)
+        network = told.read_text(encoding="utf-8") if told.exists() else "the process did not begin"
+        said = log.read_bytes()[-_MOST_SAID:].decode(errors="replace")
+        return Ended(code=process.returncode, broken=broken, network=network, said=said)
+
+
+def _watch(process: subprocess.Popen[bytes], limits: Limits) -> str | None:
+    """Wait for the end; gives which limit was broken before it."""
+    until = time.monotonic() + limits.time_s
+    while process.poll() is None:
+        if time.monotonic() > until:
+            return "time"
+        if _resident(process.pid) > limits.memory_bytes:
+            return "memory"
+        time.sleep(_LOOK_S)
+    return None
+
+
+def _resident(pid: int) -> int:
+    """Bytes that a process and its children hold, as far as they can be seen."""
+    total = 0
+    try:
+        main = psutil.Process(pid)
+        family = [main, *main.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    for each in family:
+        try:
+            total += each.memory_info().rss
+        except psutil.Error:
+            continue  # it has just ended
+    return total
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the command, and what it started and left behind in its session."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
+
+
+def _cut() -> str:
+    """Leave the network of the system; gives ``"cut off"``, or why it was not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
+        return f"the system does not let it be cut off ({os.strerror(ctypes.get_errno())})"
+    for name, text in (
+        ("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")
+    ):  # fmt: skip
+        try:
+            Path("/proc/self", name).write_text(text)
+        except OSError:
+            break  # it then goes on as nobody, which can do less
+    return "cut off"
+
+
+def main() -> None:
+    """Set the limits that the kernel enforces, and become the command."""
+    told, command = Path(sys.argv[1]), sys.argv[3:]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    told.write_text(_cut(), encoding="utf-8")
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A checkout as it is held against the rules: its files as text and syntax, never imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tokonomy.catalog.cards import Card
+from tokonomy.catalog.reading import read_card
+from tokonomy.errors import BadCard
+from tokonomy.submit.findings import Finding
+
+METHODS, TASKS = "methods/tokonomy_methods", "tasks/tokonomy_tasks"
+RECORDS, STATEMENTS = "results/records", "results/statements"
+MOST_BYTES = 200 * 1024
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200f\u200e\u061c")
+_RUN = re.compile(r'"run_id":"([0-9a-f]{32})"')
+_WORD = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A Python file that could be read.
+
+    Attributes:
+        path: Relative to the root, with forward slashes.
+        text: All of it.
+        tree: Its syntax.
+    """
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def task(self) -> bool:
+        """Whether it lies among the tasks."""
+        return self.path.startswith(f"{TASKS}/")
+
+    def found(self, rule: str, text: str, line: int = 0) -> Finding:
+        """A finding in this file."""
+        return Finding(path=self.path, line=line, rule=rule, text=text)
+
+
+class Checkout:
+    """What a submission is held against; each is read once, when it is first asked for.
+
+    Args:
+        root: Root of the repository.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def place(self, path: Path) -> str:
+        """A path relative to the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+    @cached_property
+    def ids(self) -> Mapping[tuple[str, str], list[str]]:
+        """Files by noun and id of their card; of a file whose card is broken nothing is known."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for path in files(self.root / each for each in (METHODS, TASKS)):
+            card = _card(path) if path.suffix == ".py" else None
+            if card is not None:
+                found[card.noun, card.id].append(self.place(path))
+        return found
+
+    @cached_property
+    def tests(self) -> frozenset[str]:
+        """Names of test files, and every word in them."""
+        found: set[str] = set()
+        for path in (self.root / "tests").rglob("test_*.py"):
+            found |= {path.stem, *_WORD.findall(path.read_text(encoding="utf-8", errors="replace"))}
+        return frozenset(found)
+
+    @cached_property
+    def runs(self) -> Mapping[str, list[str]]:
+        """Places of every published run, ``file:line`` by id; told by the text alone."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in files([self.root / RECORDS]):
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                for number, line in enumerate(lines, 1):
+                    match = _RUN.search(line)
+                    if match:
+                        found[match[1]].append(f"{self.place(path)}:{number}")
+        return found
+
+
+def _card(path: Path) -> Card | None:
+    try:
+        return read_card(path)
+    except (BadCard, OSError, UnicodeDecodeError):
+        return None  # found where that file is checked
+
+
+def files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Files, and those below folders, in order; links are given, not followed."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            inside = (each for each in sorted(path.rglob("*")) if "__pycache__" not in each.parts)
+            yield from (each for each in inside if each.is_symlink() or each.is_file())
+        elif path.is_symlink() or path.exists():
+            yield path
+
+
+def read(path: Path, place: str) -> Source | Finding:
+    """A Python file as text and syntax, or why it is neither."""
+
+    def broken(text: str, line: int = 0) -> Finding:
+        return Finding(path=place, line=line, rule="layout-text", text=text)
+
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        return broken(f"has {size:,} bytes; at most {MOST_BYTES:,} are read")
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except UnicodeDecodeError:
+        return broken("is no UTF-8")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return broken(f"does not parse: {type(error).__name__}", getattr(error, "lineno", 0) or 0)
+    for number, line in enumerate(text.splitlines(), 1):
+        odd = next((each for each in line if _odd(each)), None)
+        if odd is not None:
+            return broken(f"has the character U+{ord(odd):04X}", number)
+    return Source(path=place, text=text, tree=tree)
+
+
+def _odd(character: str) -> bool:
+    return character in _TURNING or (unicodedata.category(character) == "Cc" and character != "\t")

