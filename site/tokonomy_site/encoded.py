@@ -210,6 +210,7 @@ def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
         (Field(name="started", title="Started"), lambda run: run.started[:10]),
         (Field(name="status", title="Status"), lambda run: STATUS[run.status]),
         (Field(name="state", title="State"), lambda run: state(run, newest, snapshot)),
+        (Field(name="trust", title="Trust"), lambda run: run.trust.level),
         (Field(name="class", title="Class", kind="key"), _class(snapshot)),
     ]  # fmt: skip
 

@@ -121,8 +121,12 @@ def histories(runs: Iterable[Run], begun: Begun) -> dict[Identity, History]:
 
 
 def _series(runs: Sequence[Run], name: str) -> list[Run]:
-    """Runs with the figure; none where it is not above 0 throughout, as the search asks for."""
-    some = [run for run in runs[-MOST:] if run.status == "ok" and known(run.figure(name))]
+    """Runs with the figure that stand; none where it is not above 0 throughout, as is asked."""
+    some = [
+        run
+        for run in runs[-MOST:]
+        if run.status == "ok" and run.trust.stands and known(run.figure(name))
+    ]
     return some if all((run.figure(name).value or 0.0) > 0 for run in some) else []
 
 

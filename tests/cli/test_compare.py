@@ -101,6 +101,7 @@ def test_further_history_is_read(tmp_path: Path) -> None:
     a, b = shelf(tmp_path / "a.jsonl", OLD[-1]), shelf(tmp_path / "b.jsonl", SLOW)
     alone = json.loads(tokonomy(a, b, "--json").stdout)["rows"]
     assert {row["basis"] for row in alone} <= {"within the runs only", "exact", ""}
+    assert "figures were compared within the runs only" in tokonomy(a, b).stdout
     more = shelf(tmp_path / "more" / "old.jsonl", *OLD)
     known = json.loads(tokonomy(a, b, "--json", "--history", str(Path(more).parent)).stdout)["rows"]
     assert "own history of 3 runs" in {row["basis"] for row in known}
@@ -168,6 +169,7 @@ def test_what_cannot_be_compared_is_usage(tmp_path: Path) -> None:
         ((one, two, "--db", db, "--history", a), "for sets of records"),
         ((a, a, "--history", one), "expected a database"),
         ((a, str(tmp_path / "none.jsonl")), "there is none of this name"),
+        ((a, "x" * 300 + "/y"), "there is none of this name"),
         ((a, "git:nowhere"), "no such revision"),
         ((a, "file:" + str(tmp_path / "none")), "cannot be read"),
         ((a, "db:" + str(tmp_path / "none")), "no such database"),

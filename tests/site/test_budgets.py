@@ -23,8 +23,10 @@ from tokonomy.store.database import open_store
 from tokonomy.store.metrics import Metric
 from tokonomy_site import encoded
 from tokonomy_site.build import pages
+from tokonomy_site.downloads import sha256
 from tokonomy_site.page import html, navigation
 from tokonomy_site.reading import snapshot
+from tokonomy_site.runpages import write_runs
 from tokonomy_site.snapshot import Snapshot
 
 Visit = Callable[..., Any]
@@ -87,6 +89,19 @@ def test_no_page_is_large(shot: Snapshot) -> None:
             large[page.path] = over
     assert large == {}
     assert boards > 20
+
+
+def test_run_pages_are_the_same_however_many_processes_write_them(
+    site: Path, tmp_path: Path
+) -> None:
+    database, records = site / "data/tokonomy.sqlite", site / "data/records.jsonl"
+    with open_store(database, create=False) as store:
+        same = snapshot(store, sha256(records))
+    write_runs(tmp_path, database, same, navigation(same), shares=3)
+    written = {path.name: path.read_bytes() for path in (site / "run").iterdir()
+               if path.suffix != ".js"}  # fmt: skip
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == written
+    assert len(written) > 400
 
 
 def test_a_hundred_rows_stand_there_and_all_can_be_had(place: Path, visit: Visit) -> None:

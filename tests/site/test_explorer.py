@@ -62,7 +62,8 @@ def test_the_data_file_holds_every_run_as_the_download_does(place: Path) -> None
     assert ids == [row["id"][:wide] for row in rows]
     assert len(set(ids)) == RUNS
     for mine, theirs in (("task", "task_ref"), ("precision", "precision"), ("seed", "seed"),
-                         ("mode", "mode"), ("device", "device_class")):  # fmt: skip
+                         ("mode", "mode"), ("device", "device_class"),
+                         ("trust", "trust")):  # fmt: skip
         assert texts(data, mine) == [row[theirs] for row in rows]
     assert texts(data, "started") == [row["started"][:10] for row in rows]
 
@@ -234,7 +235,7 @@ def test_the_address_restores_the_view_and_nonsense_in_it_does_no_harm(
     assert shown
     second = visit().go(place / "runs.html", fragment)
     assert rows_of(second) == shown
-    assert second.get_by_label("Status").input_value() == word != "ok"
+    assert second.locator("select[name=status]").input_value() == word != "ok"
     visitor = visit()
     third = visitor.go(place / "runs.html", "#sort=__proto__-d&page=-7&size=x&task=%3Cb%3E&a=b")
     assert rows_of(third) == []

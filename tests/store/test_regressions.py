@@ -155,17 +155,19 @@ def test_amounts_need_a_history_and_one_epoch() -> None:
     assert row(table(of(*alike), of(new)), "peak_memory_bytes").reason == "no-history"
 
 
-def test_amounts_do_not_compare_across_epochs_and_ratios_do() -> None:
-    def references(day: int, slower: int) -> list[Record]:
-        runs = []
-        for at in range(6):
-            each = make_record(method="reference", attempt=day + at, **SMALL)
-            pairs = [pair.model_copy(update={"reference_ns": pair.reference_ns * slower})
-                     for pair in each.timing.pairs]  # type: ignore[union-attr]  # fmt: skip
-            timing = each.timing.model_copy(update={"pairs": pairs})  # type: ignore[union-attr]
-            runs.append(each.model_copy(update={"timing": timing}))
-        return runs
+def references(day: int, slower: int) -> list[Record]:
+    """Sittings of the unmodified model on six days, so many times slower than usual."""
+    runs = []
+    for at in range(6):
+        each = make_record(method="reference", attempt=day + at, **SMALL)
+        pairs = [pair.model_copy(update={"reference_ns": pair.reference_ns * slower})
+                 for pair in each.timing.pairs]  # type: ignore[union-attr]  # fmt: skip
+        timing = each.timing.model_copy(update={"pairs": pairs})  # type: ignore[union-attr]
+        runs.append(each.model_copy(update={"timing": timing}))
+    return runs
 
+
+def test_amounts_do_not_compare_across_epochs_and_ratios_do() -> None:
     old = [resized(made(at), 400_000_000 + 10_000 * at) for at in range(4)]
     sentinels = [*references(0, 1), *references(20, 3)]
     found = table(of(*old, *sentinels), of(made(30, latency_ratio=0.9)))
@@ -296,6 +298,15 @@ def test_events_are_what_the_newest_runs_changed() -> None:
     assert "latency_ratio regressed" in timed[0].text
     assert events(of(*old, slow, *steady), since="2027-01-01T00:00:00.000000Z") == []
     assert events(of(old[0])) == []
+
+
+def test_a_new_epoch_is_an_event() -> None:
+    later = references(20, 3)
+    every = of(*references(0, 1), *later)
+    (found,) = [each for each in events(every) if each.kind == "epoch"]
+    assert (found.at[:19], found.row) == (later[0].started[:19], None)
+    assert "cpu: made-up CPU x2" in found.text
+    assert "epoch" not in {each.kind for each in events(every, since=later[1].started)}
 
 
 def test_a_row_in_words() -> None:

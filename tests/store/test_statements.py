@@ -74,6 +74,7 @@ def line(what: Said = "disputed", **fields: Any) -> bytes:
         (line()[:-1] + b',"x":NaN}', "finite numbers"),
         (b'{"says":' + b"[" * 40, "at most 16 nested"),
         (line(by="a\x00b"), "u0000"),
+        (line() + b" " * 2**14, "at most 16384 characters"),
         (b'"says"', "document"),
         (line().replace(b"someone", b"caf\xe9"), "UTF-8"),
     ],

@@ -19,6 +19,7 @@ from tokonomy.store.comparison import RunComparison
 from tokonomy.store.comparison import compare as compared
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.epochs import REFERENCE, across, by_device, sentinel
+from tokonomy.store.history import WITHIN
 from tokonomy.store.record import Record
 from tokonomy.store.regressions import Row, Table, table
 from tokonomy.store.regressions import named as named_cell
@@ -92,6 +93,9 @@ def _show(found: Table, everything: bool) -> None:
     if why:
         click.echo(plain("not comparable: " + ", ".join(f"{n} {code}" for code, n in
                                                        sorted(why.items(), key=str))))  # fmt: skip
+    blind = sum(row.basis == WITHIN for row in found.rows)
+    if blind:
+        click.echo(f"{blind} figures were compared {WITHIN}: no history tells how sessions differ")
     click.echo(f"not compared: {found.same} cells with no new run, {found.only_a} of A alone, "
                f"{found.only_b} of B alone")  # fmt: skip
     click.echo(f"of the changes told a share of {LEVEL:g} is expected to be false alarms")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -48,12 +49,16 @@ def named(text: str, database: str | None) -> Named:
 
 
 def _file(path: Path) -> Kind | None:
-    if not path.exists():
-        return None
-    if path.is_dir():
-        return "file"
-    with path.open("rb") as handle:
-        return "db" if handle.read(len(_SQLITE)) == _SQLITE else "file"
+    """What a file is; one that cannot be read is told of where it is read."""
+    try:
+        if not path.exists():
+            return None
+        if path.is_dir():
+            return "file"
+        with path.open("rb") as handle:
+            return "db" if handle.read(len(_SQLITE)) == _SQLITE else "file"
+    except OSError as error:
+        return None if error.errno == errno.ENAMETOOLONG else "file"
 
 
 def _run(text: str, database: str | None) -> Kind | None:

@@ -12,9 +12,10 @@ follows from what it is:
   work changes them.
 
 Variation between sessions comes from the cell's own history: from how runs of the same source and
-machine in the same epoch differ among themselves. Where these are fewer than three, the histories of all cells of that machine
-stand in for it, and where these say nothing either, only what is uncertain within the runs counts.
-Where answers are the same in every session, quality is uncertain by its samples alone.
+machine in the same epoch differ among themselves. Where these are fewer than three, the histories
+of all cells of that machine stand in for it, and where these say nothing either, only what is
+uncertain within the runs counts. Where answers are the same in every session, quality is uncertain
+by its samples alone.
 See ``stats.decisions``.
 """
 
@@ -22,7 +23,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -32,26 +32,19 @@ import numpy as np
 from tokonomy.stats.decisions import (
     Change,
     Outcome,
-    Sessions,
     adjusted,
     change,
     decide,
-    sessions,
 )
 from tokonomy.stats.estimate import Estimate, Z, missing
 from tokonomy.stats.means import mean
 from tokonomy.stats.paired import Comparison, difference, mcnemar
 from tokonomy.store.comparison import RunComparison, compare
-from tokonomy.store.epochs import Device, by_device, epoch
-from tokonomy.store.metrics import METRICS, Metric
+from tokonomy.store.history import History, Kind, additive, variance
+from tokonomy.store.metrics import METRICS
 from tokonomy.store.observed import Energy, Quality
 from tokonomy.store.record import Record
 from tokonomy.store.sources import LOOSE, Entry, Key, Pool
-
-Kind = Literal["share", "ratio", "amount", "count"]
-
-LEAST_RUNS = 3
-"""Runs from which on a cell's own history tells how sessions differ."""
 
 _ALWAYS: tuple[tuple[str, Kind], ...] = (
     ("accuracy", "share"),
@@ -133,97 +126,6 @@ class Table:
     def of(self, decision: Outcome) -> list[Row]:
         """Rows with this decision."""
         return [row for row in self.rows if row.decision == decision]
-
-
-class History:
-    """What sets of records tell of sessions: by cell, by machine, and when epochs began.
-
-    Runs of a cell are alike up to the one that is compared, and those after it are alike among
-    themselves; a change between the two is no variation of sessions, or it would hide itself.
-    """
-
-    def __init__(self, pools: Iterable[Pool], first: Mapping[Key, Entry]) -> None:
-        every = {run: each for pool in pools for run, each in pool.items()}
-        seen = (each.sentinel for each in every.values())
-        self.begun = by_device(one for one in seen if one is not None)
-        self._cells: dict[tuple[Key, Device, int], list[list[Entry]]] = defaultdict(list)
-        self._machines: dict[tuple[Device, int], list[list[Entry]]] = defaultdict(list)
-        self._kept: dict[tuple[object, ...], Sessions | None] = {}
-        groups: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
-        for each in every.values():
-            if each.status == "ok":
-                after = each.cell in first and each.order > first[each.cell].order
-                groups[each.cell, each.source, each.device, self.epoch(each), after].append(each)
-        for group in groups.values():
-            if len(group) > 1:
-                where = group[0].device, self.epoch(group[0])
-                self._cells[group[0].cell, *where].append(group)
-                self._machines[where].append(group)
-
-    def epoch(self, each: Entry) -> int:
-        """The epoch of its device that a run is of."""
-        return epoch(each.order[0], self.begun.get(each.device, ()))
-
-    def sessions(self, figure: str, kind: Kind, first: Entry) -> tuple[str, Sessions | None]:
-        """What is known of sessions, in words, and how they differ in a figure of a run's cell.
-
-        Args:
-            figure: Its name.
-            kind: What it is.
-            first: The older run.
-        """
-        where = first.device, self.epoch(first)
-        for words, groups in (
-            ("own history of {0.runs} runs", self._cells[first.cell, *where]),
-            ("pooled history of {0.runs} runs of {0.groups} cells", self._machines[where]),
-        ):
-            found = self._estimate(figure, kind, groups)
-            if found is None or found.freedom < LEAST_RUNS - 1:
-                continue
-            if found.apart or kind == "ratio":
-                return words.format(found), found
-            if kind == "share":  # sessions give the very same answers
-                return f"{words.format(found)}, all alike", None
-        return "within the runs only", None
-
-    def _estimate(self, figure: str, kind: Kind, groups: list[list[Entry]]) -> Sessions | None:
-        at = figure, id(groups)
-        if at not in self._kept:
-            self._kept[at] = sessions(_spread(each, figure, kind) for each in groups)
-        return self._kept[at]
-
-
-def _spread(runs: Sequence[Entry], figure: str, kind: Kind) -> tuple[list[float], list[float]]:
-    """Values of runs that have one, and their variances within the run; see ``sessions``."""
-    values, within = [], []
-    for each in runs:
-        found = _additive(each.figures.get(figure), kind)
-        if found.value is not None and (kind != "ratio" or found.low is not None):
-            values.append(found.value)
-            # The same samples, so what is uncertain about them is common to all runs.
-            within.append(_variance(found) if kind == "ratio" else 0.0)
-    return values, within
-
-
-def _additive(metric: Metric | None, kind: Kind) -> Estimate:
-    """A figure on the scale on which sessions add to it: shares as they are, else logarithms."""
-    if metric is None or metric.value is None:
-        return missing((metric.reason if metric else None) or "not-recorded")
-    parts = [metric.value, metric.low, metric.high]
-    if kind != "share":
-        if any(part is not None and part <= 0 for part in parts):
-            return missing("not-computable")
-        parts = [None if part is None else math.log(part) for part in parts]
-    value, low, high = parts
-    if low is None or high is None:
-        low = high = None
-    return Estimate(value=value, low=low, high=high, n=metric.n or 0, reason=metric.reason)
-
-
-def _variance(found: Estimate) -> float:
-    if found.low is None or found.high is None:
-        return 0.0
-    return ((found.high - found.low) / 2 / Z) ** 2
 
 
 def table(first: Pool, second: Pool, more: Iterable[Pool] = ()) -> Table:
@@ -361,12 +263,12 @@ def _difference(name: str, kind: Kind, pair: _Pair) -> tuple[Estimate, Compariso
     if name == "latency_ratio":
         found = pair.compared.latency_ratio
         return _logged(found), None
-    ours, theirs = (_additive(each.figures.get(name), kind) for each in pair.entries)
+    ours, theirs = (additive(each.figures.get(name), kind) for each in pair.entries)
     why = _apart(name, kind, pair)
     if why or ours.value is None or theirs.value is None:
         return missing(why or ours.reason or theirs.reason or "not-recorded"), None
     value = theirs.value - ours.value
-    reach = Z * math.sqrt(_variance(ours) + _variance(theirs))
+    reach = Z * math.sqrt(variance(ours) + variance(theirs))
     if kind == "ratio" and (ours.low is None or theirs.low is None):
         return missing(ours.reason or theirs.reason or "no-interval"), None
     return Estimate(value=value, low=value - reach, high=value + reach, n=0), None
@@ -482,9 +384,5 @@ def sentence(row: Row) -> str:
     head = f"{named(row.cell)}: {row.figure} {row.decision}"
     if row.difference is None or row.low is None or row.high is None:
         return f"{head}, from {row.a} to {row.b}"
-    unit = " times" if row.scale == "ratio" else ""
-    return (
-        f"{head}, {row.difference:+.4g}{unit} [{row.low:.4g}, {row.high:.4g}]"
-        if not unit
-        else (f"{head}, {row.difference:.4g}{unit} [{row.low:.4g}, {row.high:.4g}]")
-    )
+    by = f"{row.difference:.4g} times" if row.scale == "ratio" else f"{row.difference:+.4g}"
+    return f"{head}, {by} [{row.low:.4g}, {row.high:.4g}]"

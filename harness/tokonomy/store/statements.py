@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
+from tokonomy.errors import BadRecord
 from tokonomy.store.fields import Part, Sha, Utc, content_hash
 from tokonomy.store.lines import check_clock, looked_at, validated
 from tokonomy.store.record import Record
@@ -46,7 +47,7 @@ MAINTAINERS: frozenset[Said] = frozenset({"verified", "resolved"})
 """What only maintainers may say: no submission brings it along."""
 
 MAX_LINE = 2**14
-"""Bytes of one statement: several times the longest that the schema allows in any script."""
+"""Characters of one statement: several times the longest that the schema allows, escaped or not."""
 
 
 def _one_line(text: str) -> str:
@@ -136,6 +137,8 @@ def read_statement(line: bytes) -> Statement:
 
 def statement(text: str) -> Statement:
     """A text that was looked at as a statement."""
+    if len(text) > MAX_LINE:
+        raise BadRecord(f"statement: expected at most {MAX_LINE} characters; got {len(text)}")
     found = validated(Statement, text, "statement")
     check_clock(found.at, "statement: at")
     return found
