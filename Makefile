@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 SUITE ?= quick
-.PHONY: setup leaderboard test bench format
+.PHONY: setup leaderboard test bench format vendor
 
 setup: .venv/ready-dev ## everything that contributors and CI need
 
@@ -23,6 +23,9 @@ bench: .venv/ready-dev ## speed of the harness itself
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+vendor: ## the chart library from its lock; needs Node, which nothing else does
+	cd site/vendor && npm ci && npm run build
 
 .venv/python: # the environment alone
 	$(PYTHON) -m venv .venv || python3 -m venv .venv

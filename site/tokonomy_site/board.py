@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokonomy_site.cells import ROOT, explained
@@ -78,30 +78,56 @@ def columns(kind: Layout, snapshot: Snapshot) -> tuple[Column, ...]:
     return (
         Column(name="Method", words=True, filter="method"),
         *(column for column, _ in fields(kind, snapshot)),
+        Column(name="Rank", unit="range"),
         TRUST,
         Column(name="Run", unit="n", words=True, filter="run"),
     )
 
 
-def table(shown: Sequence[Row], snapshot: Snapshot, caption: str, kind: Layout) -> Table:
-    """The table of a class."""
+def table(
+    shown: Sequence[Row],
+    snapshot: Snapshot,
+    caption: str,
+    kind: Layout,
+    ranks: Mapping[str, tuple[str, str]],
+    numbers: Mapping[str, str],
+) -> Table:
+    """The table of a class; ``ranks`` and ``numbers`` are by row id."""
     made = fields(kind, snapshot)
-    lines = tuple(_line(row, snapshot, made) for row in shown)
+    lines = tuple(
+        _line(row, snapshot, made, ranks.get(row.id), numbers.get(row.id, "")) for row in shown
+    )
     return Table(caption=caption, columns=columns(kind, snapshot), lines=lines, live=True)
 
 
-def _line(row: Row, snapshot: Snapshot, made: Sequence[Field]) -> Line:
+def _line(
+    row: Row,
+    snapshot: Snapshot,
+    made: Sequence[Field],
+    ranks: tuple[str, str] | None,
+    numbers: str,
+) -> Line:
     run = row.run
     cells = (
         _head(row, snapshot),
         *(cell(run) for _, cell in made),
+        _rank(run, ranks),
         trust_cell(run),
         Cell(text=STATUS[run.status], href=ROOT + run_path(run.id), sub=_counts(run)),
     )
-    stale = snapshot.stale(run)
-    barred = stale or not run.trust.stands
+    barred = snapshot.stale(run) or not run.trust.stands
     style = " ".join(("ref",) * (run.method == "reference") + ("stale",) * barred)
-    return Line(cells=cells, id=row.id, kind=style)
+    return Line(cells=cells, id=row.id, kind=style, numbers=numbers)
+
+
+def _rank(run: Run, ranks: tuple[str, str] | None) -> Cell:
+    """The range of ranks by quality and, below, by cost; a word where it has none."""
+    if ranks is None:
+        doubted = "stale" if run.trust.stands else run.trust.level
+        word = doubted if run.status == "ok" else STATUS[run.status]
+        return Cell(text=word, href=ROOT + run_path(run.id), kind="soft")
+    quality, cost = ranks
+    return Cell(text=quality or cost, sub=cost if quality else "")
 
 
 def _head(row: Row, snapshot: Snapshot) -> Cell:

@@ -12,12 +12,13 @@ from tokonomy.store.exchange import export, export_statements
 from tokonomy.store.exports import datasette
 from tokonomy.store.exports.tables import as_parquet
 from tokonomy.store.published import text as schema
-from tokonomy_site import downloads, encoded
+from tokonomy_site import comparing, downloads, encoded
 from tokonomy_site.feed import base, feed
 from tokonomy_site.news import news
 from tokonomy_site.page import Page, html, navigation
 from tokonomy_site.pages import (
     atlas,
+    compare,
     data,
     history,
     index,
@@ -33,7 +34,11 @@ from tokonomy_site.runpages import write_runs
 from tokonomy_site.snapshot import Snapshot
 from tokonomy_site.writer import replacing, write
 
-STATIC = ("site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js")
+STATIC = (
+    "site.css", "view.js", "tables.js", "runs.js", "explorer.js", "find.js",
+    "limits.js", "share.js", "axes.js", "compare.js",
+    "vendor/plot.js", "vendor/LICENSES.txt", "vendor/VENDOR.json",
+)  # fmt: skip
 #: Builders that need nothing but the snapshot; a later kind of page adds itself here.
 BUILDERS = (
     leaderboard.pages,
@@ -42,6 +47,7 @@ BUILDERS = (
     model.pages,
     runs.pages,
     history.pages,
+    compare.pages,
     atlas.pages,
     methodology.pages,
 )
@@ -108,7 +114,7 @@ def _write_all(folder: Path, shot: Snapshot) -> None:
     entries = navigation(shot)
     for page in pages(shot, shelf):
         write(folder, page.path, html(page, shot, entries))
-    for path, text in runs.ids(shot):
+    for path, text in (*runs.ids(shot), *comparing.scripts(shot)):
         write(folder, path, text)
     write_runs(folder, folder / "data/tokonomy.sqlite", shot, entries)
 

@@ -114,6 +114,13 @@ def energy_cell(run: Run, name: str, boundary: str) -> Cell:
     return figure_cell(run, name)
 
 
+def rise_cell(run: Run) -> Cell:
+    """By how much memory rose, and below it how high."""
+    cell = figure_cell(run, "memory_over_baseline_bytes", spans=False)
+    peak = run.figure("peak_memory_bytes").value
+    return cell if peak is None else replace(cell, sub=f"peak {mebibytes(peak)}")
+
+
 def device_memory_cell(run: Run) -> Cell:
     """What the driver counted right after the call, and below what tensors took of it."""
     cell = figure_cell(run, "device_peak_bytes", spans=False)

@@ -17,7 +17,7 @@ from tokonomy_site.scales import Scale, scale
 WIDTH, HEIGHT = 560, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 12, 44
 _CHARACTER, _LINE = 6.3, 14.0  # of a label, in pixels; a generous guess, since fonts differ
-_COSTS, _QUALITIES = (0.0, 1e300), (0.0, 1.0)  # where the truth may lie if an interval is withheld
+COSTS, QUALITIES = (0.0, 1e300), (0.0, 1.0)  # where the truth may lie if an interval is withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +127,12 @@ def stands(points: Sequence[Point]) -> dict[int, fronts.Place]:
     """How each point that may be on a front stands to it, by ``id``."""
     ranked = [p for p in points if _ranked(p)]
     places = fronts.places(
-        [_ends_of(p.x, _COSTS) for p in ranked], [_ends_of(p.y, _QUALITIES) for p in ranked]
+        [interval(p.x, COSTS) for p in ranked], [interval(p.y, QUALITIES) for p in ranked]
     )
     return {id(p): place for p, place in zip(ranked, places, strict=True)}
 
 
-def _ends_of(figure: Metric, widest: tuple[float, float]) -> tuple[float, float]:
+def interval(figure: Metric, widest: tuple[float, float]) -> tuple[float, float]:
     """The interval; all that can be where it is withheld; the value twice where it is exact."""
     value = figure.value or 0.0
     low, high = widest if figure.name in WITH_INTERVAL else (value, value)

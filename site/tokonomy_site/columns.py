@@ -18,6 +18,7 @@ from tokonomy_site.cells import (
     figure_cell,
     held_cell,
     lossless_cell,
+    rise_cell,
     tokens_cell,
     verdict_cell,
 )
@@ -80,7 +81,7 @@ _TOTAL = _figure(
     Column(name="Speed-up", unit="in tokens/s", group="Cost", first="d"), "speed_up_total"
 )
 _LATENCY = _figure(Column(name="Latency", unit="ms, median", group="Cost"), "latency_p50_ms")
-_RISE = _figure(Column(name="Memory", unit="MiB rise", group="Cost"), "memory_over_baseline_bytes")
+_RISE = Column(name="Memory", unit="MiB rise", group="Cost"), rise_cell
 _FLOPS = _figure(Column(name="FLOPs", unit="of ref.", group="Cost"), "flops_ratio")
 
 

@@ -41,13 +41,19 @@ class Download:
     sha256: str
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+def sha256(*paths: Path) -> str:
+    """SHA-256 of a file, or of several one after the other, in hex."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
     return digest.hexdigest()
+
+
+def digest(shelf: Path) -> str:
+    """What names a snapshot: the digest of its records and of what was said of them."""
+    return sha256(shelf / "records.jsonl", shelf / "statements.jsonl")
 
 
 def describe(folder: Path) -> list[Download]:

@@ -128,6 +128,20 @@ def form_of(name: str) -> tuple[Form, str]:
     return _BY_UNIT.get(METRICS[name].unit if name in METRICS else "", (significant, ""))
 
 
+def factor(name: str) -> float:
+    """What a stored figure is multiplied by to be in the unit that ``form_of`` names.
+
+    >>> factor("accuracy"), factor("latency_p50_ms")
+    (100.0, 1.0)
+    """
+    return {"%": 100.0, "MiB": 2.0**-20, "MFLOP": 1e-6}.get(form_of(name)[1], 1.0)
+
+
+def unit_of(name: str) -> str:
+    """The unit that a figure is shown in; empty for a ratio."""
+    return form_of(name)[1] or (METRICS[name].unit.strip("1") if name in METRICS else "")
+
+
 def _plain_probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 

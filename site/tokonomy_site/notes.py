@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tokonomy.store.metrics import METRICS
 from tokonomy_site.cells import CAPPED, DOUBTED, SIGNS
 from tokonomy_site.columns import Layout
-from tokonomy_site.families import CACHE, DECODING
+from tokonomy_site.families import CACHE, DECODING, family
 
 _SIDE_BY_SIDE = (
     "Every row was timed against the unmodified model, call by call in turn, so a speed-up is "
@@ -111,8 +112,15 @@ _REST = (
     "A stale row was measured with code that has changed since; a disputed or withdrawn one is "
     "doubted, as its run says. These are drawn, but on no front. "
     "A word in place of a number says why there is none and leads to the run.",
-    "There is no rank: where intervals overlap, an order would be invented.",
 )
+_RANK = (
+    "A rank is a range, by {quality} and below it by {cost}: of n rows of the class, one that a "
+    "are surely better than and that is surely better than b ranks from 1 + a to n \u2212 b. "
+    "Surely means that the 95 % intervals do not overlap; what is exact is its own interval, what "
+    "is withheld may lie anywhere. Stale and doubted "
+    "rows have no rank."
+)
+_COST_RANK = _RANK.replace("by {quality} and below it by {cost}", "by {cost}")
 
 
 def notes(kind: Layout) -> tuple[str, ...]:
@@ -123,7 +131,15 @@ def notes(kind: Layout) -> tuple[str, ...]:
         *((_DEVICE,) if kind.device_memory else ()),
         *((_ENERGY.format(kind.boundary), SIGNS[DOUBTED]) if kind.boundary else ()),
         *_REST,
+        _ranked(kind),
     )
+
+
+def _ranked(kind: Layout) -> str:
+    """How ranks come about."""
+    spec = family(kind.family).ranked
+    quality, cost = (METRICS[name].title.lower() for name in (spec.quality, spec.cost))
+    return (_RANK if kind.scored else _COST_RANK).format(quality=quality, cost=cost)
 
 
 def _family(kind: Layout) -> tuple[str, ...]:

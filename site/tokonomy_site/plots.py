@@ -119,6 +119,7 @@ class Figured:
     title: str
     note: str
     chart: Chart
+    spec: Spec
 
 
 def picture(points: Sequence[Point], spec: Spec, title: str, **more: Any) -> Chart | None:
@@ -175,5 +176,5 @@ def charts(
             others=points(undrawn, snapshot, spec, href),
         )
         if found:
-            made.append(Figured(title=spec.title, note=spec.note, chart=found))
+            made.append(Figured(title=spec.title, note=spec.note, chart=found, spec=spec))
     return made

@@ -50,11 +50,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A row; its first cell is its head."""
+    """A row; its first cell is its head. ``numbers`` are its figures for scripts; see ``axes``."""
 
     cells: tuple[Cell, ...]
     id: str = ""
     kind: str = ""
+    numbers: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +67,41 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A quantity that can be limited from above.
+
+    Attributes:
+        key: Its name after the ``#`` of an address.
+        title: Its name.
+        figure: Its figure.
+        unit: In which the limit is given.
+    """
+
+    key: str
+    title: str
+    figure: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table; at most one of a page is ``live``, which gives it sorting and filters."""
+    """A table; at most one of a page is ``live``, which gives it sorting and filters.
+
+    Attributes:
+        caption: What it shows.
+        columns: Its heads.
+        lines: Its rows.
+        live: Whether scripts sort and filter it.
+        figures: What the numbers of its rows are; see ``axes``.
+        limits: What a reader may limit by them.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     live: bool = False
+    figures: str = ""
+    limits: tuple[Limit, ...] = ()
 
     @property
     def groups(self) -> tuple[Group, ...]:

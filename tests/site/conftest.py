@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from experts import expert_records
 from records import build_store, language_records, make_lab, make_record
 from tokonomy.catalog.registry import catalogue
 from tokonomy.store.database import open_store
@@ -95,4 +96,14 @@ def tongues(tmp_path_factory: pytest.TempPathFactory) -> Path:
             store.add_all(language_records(sources))
             store.add(make_record())
         build(str(folder / "a.sqlite"), None, folder / "dist")
+    return folder / "dist"
+
+
+@pytest.fixture(scope="session")
+def expert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with a class of a made-up GPU that limits, axes and comparisons can be tried on."""
+    folder = tmp_path_factory.mktemp("expert")
+    with open_store(folder / "a.sqlite") as store:
+        store.add_all(expert_records())
+    build(str(folder / "a.sqlite"), None, folder / "dist")
     return folder / "dist"

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tokonomy_site import epochs, words
+from tokonomy_site.axes import Offer, numbers, offer
 from tokonomy_site.board import Row, no_energy, rows, table
-from tokonomy_site.columns import layout
+from tokonomy_site.columns import Layout, layout
 from tokonomy_site.families import CACHE, family
 from tokonomy_site.groups import Group, grouped, training
 from tokonomy_site.links import slug
 from tokonomy_site.notes import notes
 from tokonomy_site.page import FAMILIES, Page
 from tokonomy_site.plots import charts
+from tokonomy_site.ranks import ranks
 from tokonomy_site.sections import heat
+from tokonomy_site.sections.choices import aspects
 from tokonomy_site.sentences import why_not_faster
 from tokonomy_site.snapshot import Run, Snapshot, current, method_path, model_path, setting
 
-PART = 135  # rows of one page: with two charts this stays below 250 KiB
-PART_ENERGY = 100  # the same with a third chart and its columns
-PART_HEAT = 80  # the same with scores of each group of samples
+PART = 120  # rows of one page: with two charts this stays below 250 KiB
+PART_ENERGY = 90  # the same with a third chart and its columns
+PART_HEAT = 75  # the same with scores of each group of samples
+SCRIPTS = ("static/limits.js", "static/share.js", "static/axes.js")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,25 @@ class Board:
     group: Group
     runs: tuple[Run, ...]
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What all pages of a class share.
+
+    Attributes:
+        kind: Its columns.
+        offered: What can be drawn and limited.
+        every: Its rows.
+        numbers: Numbers of each row, by id.
+        ranks: Ranks of each row, by id.
+    """
+
+    kind: Layout
+    offered: Offer
+    every: list[Row]
+    numbers: Mapping[str, str]
+    ranks: Mapping[str, tuple[str, str]]
 
 
 def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
@@ -103,6 +126,15 @@ def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> It
     most = PART_ENERGY if layout(board.runs).boundary else PART
     most = PART_HEAT if any(run.groups for run in board.runs) else most
     every = rows(board.runs, snapshot)
+    kind = layout(board.runs)
+    offered = offer(every, kind)
+    given = _Given(
+        kind=kind,
+        offered=offered,
+        every=every,
+        numbers=numbers(every, offered, kind),
+        ranks=ranks(every, snapshot, family(board.group.family).ranked),
+    )
     parts = _parts(every, most)
     paths = [board.path]
     paths += [board.path.replace(".html", f"-{i}.html") for i in range(2, len(parts) + 1)]
@@ -111,7 +143,7 @@ def _class_pages(board: Board, peers: Sequence[Board], snapshot: Snapshot) -> It
             Choice(title=_from_to(p), href=_leaf(q), current=q == path)
             for p, q in zip(parts, paths, strict=True)
         ]
-        yield _page(board, peers, snapshot, part, path, links, every)
+        yield _page(board, peers, snapshot, part, path, links, given)
 
 
 def _from_to(part: Sequence[Row]) -> str:
@@ -131,17 +163,20 @@ def _page(
     shown: list[Row],
     path: str,
     parts: list[Choice],
-    every: list[Row],
+    given: _Given,
 ) -> Page:
     title = FAMILIES.get(board.group.family, board.group.family)
-    kind, own = layout(board.runs), family(board.group.family)
-    drawn = charts(shown, snapshot, _to_row, every=every) if kind.scored else []
+    kind, own, offered = given.kind, family(board.group.family), given.offered
+    drawn = charts(shown, snapshot, _to_row, every=given.every) if kind.scored else []
+    caption = f"{len(shown)} rows: {board.group.place}"
+    made = table(shown, snapshot, caption, kind, given.ranks, given.numbers)
     return Page(
         path=path,
         title=f"{title}: {board.group.place}",
         template="leaderboard.html",
         section=peers[0].path,
         live=True,
+        scripts=SCRIPTS,
         values={
             "family": {"title": title},
             "group": board.group,
@@ -152,7 +187,9 @@ def _page(
             "parts_of": parts,
             "charts": drawn,
             "legend": legend(shown, snapshot) if drawn else [],
-            "table": table(shown, snapshot, f"{len(shown)} rows: {board.group.place}", kind),
+            "table": replace(made, figures=offered.figures, limits=offered.limits),
+            "offered": offered,
+            "apart": aspects(board.group, {p.group: _leaf(p.path) for p in peers}, snapshot),
             "scored": kind.scored,
             "no_energy": no_energy(board.runs),
             "mixed": epochs.mixed(board.runs, snapshot),

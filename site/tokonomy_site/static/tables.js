@@ -1,62 +1,53 @@
-/* Sort, filter and shorten the live table; its view is kept after '#'. */
-(() => {
+/* Sort, filter and shorten the live table; its view is kept after '#'. Other scripts hook in. */
+{
+  const { make } = tokonomyView;
   const table = document.querySelector("table.live");
-  if (!table) return;
-  const LIMIT = 100;
   const body = table.tBodies[0], rows = [...body.rows];
-  const heads = [...[...table.tHead.rows].pop().cells];
-  const bar = document.querySelector(".controls"), line = document.querySelector(".state");
-  const points = {};
-  document.querySelectorAll("svg a[href^='#r']").forEach((a) => {
-    (points[a.getAttribute("href").slice(1)] ??= []).push(a);
-  });
+  const heads = [...table.tHead.lastElementChild.cells];
+  const line = document.querySelector(".state"), bar = line.previousElementSibling;
+  const tests = [], after = [], chips = { sort: null, all: null };
   let view = {};
 
-  const make = (tag, text, parent, kind) => {
-    const node = parent.appendChild(document.createElement(tag));
-    node.textContent = text;
-    if (kind) node.className = kind;
-    return node;
-  };
   const key = (row, i) =>
-    [...row.cells[i].childNodes].reduce((found, node) => found || node.textContent.trim(), "");
-  const num = (text) => parseFloat(text.replace(/,/g, "").replace("\u2212", "-"));
-
-  /* Numbers before words either way: a missing figure is never the best. */
+    [...row.cells[i].childNodes].reduce((text, node) => text || node.textContent.trim(), "");
+  const num = (text) => parseFloat(text.replace(/,/g, "").replace("−", "-"));
+  /* Numbers before words either way: what is missing is never best. */
   const compare = (i, sign) => (a, b) => {
     const s = key(a, i), t = key(b, i), x = num(s), y = num(t);
     if (isNaN(x) !== isNaN(y)) return isNaN(x) ? 1 : -1;
     return sign * (isNaN(x) ? s.localeCompare(t, "en", { numeric: true }) : x - y);
   };
-  const kept = (row) =>
-    row.textContent.toLowerCase().includes((view.search || "").toLowerCase()) &&
-    heads.every((head, i) => {
-      const want = view[head.dataset.filter];
-      return !want || key(row, i) === want;
-    });
+  tests.push((row) => row.textContent.toLowerCase().includes((view.search || "").toLowerCase()));
 
   const paint = () => {
+    const held = document.activeElement, inside = line.contains(held);
     const [, column, way] = /^(\d+)([ud])$/.exec(view.sort) || [];
-    const order = rows.filter(kept);
-    if (heads[column]) order.sort(compare(+column, way === "d" ? -1 : 1));
+    const left = rows.filter((row) => tests.every((test) => test(row, view)));
+    if (heads[column]) left.sort(compare(+column, way === "d" ? -1 : 1));
     heads.forEach((head, i) => {
       head.ariaSort = i !== +column ? null : way === "d" ? "descending" : "ascending";
     });
-    const shown = view.all ? order : order.slice(0, LIMIT);
+    const shown = view.all ? left : left.slice(0, 100);
     body.replaceChildren(...shown);
-    rows.forEach((row) => points[row.id]?.forEach((a) => a.classList.toggle("off", !order.includes(row))));
 
     line.replaceChildren();
     make("p", `${shown.length} of ${rows.length} shown`, line).role = "status";
-    const chip = (text, action) => (make("button", text, line, "chip").onclick = action);
-    if (shown.length < order.length) chip(`show all ${order.length}`, () => set("all", "1"));
-    const active = Object.keys(view).filter((k) => k !== "sort" && k !== "all");
-    active.forEach((k) => {
-      chip(`${k}: ${view[k]} \u00d7`, () => set(k, ""));
-      line.lastChild.ariaLabel = `remove filter ${k}: ${view[k]}`;
+    const chip = (text, act) => (make("button", text, line, "chip").onclick = act);
+    if (shown.length < left.length) chip(`show all ${left.length}`, () => set("all", "1"));
+    const on = Object.keys(view).filter((k) => chips[k] !== null);
+    on.forEach((k) => {
+      const said = chips[k]?.(view[k]) || `${k}: ${view[k]}`;
+      chip(said + " ×", () => set(k, ""));
+      line.lastChild.ariaLabel = "remove filter " + said;
     });
-    if (active.length || view.sort) chip("reset", () => save((view = {})));
-    for (const field of bar.elements) field.value = view[field.name] || "";
+    if (on.length || view.sort) chip("reset", () => save((view = {})));
+    for (const field of bar.elements) {
+      const now = view[field.name] || "";
+      if (field.value !== now) field.value = now; // what is being typed stays
+    }
+    after.forEach((then) => then(left, shown, view));
+    if (inside) (line.querySelector("button, a") || bar.elements[0]).focus();
+    else held.focus();
   };
   const save = () => {
     history.replaceState(null, "", "#" + new URLSearchParams(view));
@@ -76,20 +67,22 @@
   };
 
   heads.forEach((head, i) => {
-    const { filter, first = "u" } = head.dataset, name = head.firstChild.textContent.trim();
+    const { filter, first = "u" } = head.dataset, name = head.firstChild.data.trim();
     const button = make("button", name, head, "sort");
-    head.replaceChild(button, head.firstChild);
+    head.firstChild.replaceWith(button);
     button.onclick = () =>
-      set("sort", i + (view.sort === i + first ? (first === "u" ? "d" : "u") : first));
+      set("sort", i + (view.sort !== i + first ? first : first === "u" ? "d" : "u"));
     if (!filter) return;
+    tests.push((row) => !view[filter] || key(row, i) === view[filter]);
     const select = make("select", "", make("label", name, bar));
     select.name = filter;
     make("option", "any", select).value = "";
     [...new Set(rows.map((row) => key(row, i)))].sort().forEach((v) => make("option", v, select));
   });
   bar.hidden = false;
-  bar.oninput = (event) => set(event.target.name, event.target.value);
-  bar.onsubmit = (event) => event.preventDefault();
-  addEventListener("hashchange", load);
-  load();
-})();
+  bar.oninput = ({ target }) => set(target.name, target.value);
+  bar.onsubmit = () => false;
+  window.board = { table, rows, heads, bar, line, tests, after, chips, set };
+  onhashchange = load;
+  addEventListener("DOMContentLoaded", load);
+}
