@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from tokonomy_site.build import STATIC
 
 KINDS = ("index", "atlas", "leaderboard", "method", "task", "run", "failed-run", "methodology",
-         "data", "runs", "find", "history", "histories", "compare")  # fmt: skip
+         "data", "runs", "find", "history", "histories", "compare", "submissions")  # fmt: skip
 #: Scripts that pages may run.
 SCRIPTS = {*(f"static/{name}" for name in STATIC if name.endswith(".js")), "data/runs.js"}
 #: What axe is asked for.

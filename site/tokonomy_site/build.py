@@ -27,6 +27,7 @@ from tokonomy_site.pages import (
     methodology,
     model,
     runs,
+    submissions,
     task,
 )
 from tokonomy_site.reading import calibrations, gather, snapshot
@@ -50,6 +51,7 @@ BUILDERS = (
     compare.pages,
     atlas.pages,
     methodology.pages,
+    submissions.pages,
 )
 
 
@@ -108,7 +110,6 @@ def _write_all(folder: Path, shot: Snapshot) -> None:
     write(folder, "data/runs.csv", downloads.runs_csv(shot))
     write(folder, "data/datasette.json", datasette.text())
     write(folder, "data/runs.js", encoded.runs_js(shot))
-    write(folder, "data/intervals.js", encoded.intervals_js(shot))
     write(folder, "data/record.schema.json", schema())
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)

@@ -26,7 +26,6 @@ ABOUT = {
     "statements.jsonl": "what was said of records since, one statement a line",
     "record.schema.json": "JSON Schema of a record",
     "runs.js": "what the page of all runs reads: every run, rounded",
-    "intervals.js": "the ends of the intervals of those figures, rounded",
 }
 
 

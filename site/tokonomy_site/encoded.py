@@ -1,7 +1,6 @@
-"""All runs in two classic scripts, column by column, for pages that look at every run.
+"""All runs in one classic script, column by column, for the page that looks at every run.
 
-``data/runs.js`` sets ``globalThis.tokonomyRuns``, ``data/intervals.js`` sets
-``globalThis.tokonomyIntervals`` with the ends of the figures' intervals. Both are one object::
+``data/runs.js`` sets ``globalThis.tokonomyRuns``, one object::
 
     {"snapshot": "9f…", "count": 10000, "id": {"width": 7, "text": "…"},
      "columns": [{"name": "accuracy", "title": "Accuracy", "unit": "%", "kind": "figure",
@@ -76,31 +75,15 @@ def runs_js(snapshot: Snapshot) -> str:
     found[FIRST:FIRST] = [
         column(_field(name), (shown(run, name) for run in snapshot.runs)) for name in FIGURES
     ]
-    return _script("tokonomyRuns", snapshot, found)
-
-
-def intervals_js(snapshot: Snapshot) -> str:
-    """The script with the ends of the figures' intervals; empty where one is withheld."""
-    names = [name for name in FIGURES if any(run.figure(name).low is not None
-                                             for run in snapshot.runs)]  # fmt: skip
-    found = [
-        column(_field(name, f"_{end}"), (_end(run, name, end) for run in snapshot.runs))
-        for name in names
-        for end in ("low", "high")
-    ]
-    return _script("tokonomyIntervals", snapshot, found)
-
-
-def _script(name: str, snapshot: Snapshot, columns: list[dict[str, Any]]) -> str:
     ids = [run.id for run in snapshot.runs]
     wide = width(ids)
     document = {
         "snapshot": snapshot.digest,
         "count": len(ids),
         "id": {"width": wide, "text": "".join(each[:wide] for each in ids)},
-        "columns": columns,
+        "columns": found,
     }
-    return f"globalThis.{name} = {json.dumps(document, separators=(',', ':'))};\n"
+    return f"globalThis.tokonomyRuns = {json.dumps(document, separators=(',', ':'))};\n"
 
 
 def width(ids: Sequence[str]) -> int:
@@ -172,14 +155,9 @@ def shown(run: Run, name: str) -> str:
     return form_of(name)[0](figure.value)
 
 
-def _end(run: Run, name: str, end: Literal["low", "high"]) -> str:
-    value = getattr(run.figure(name), end)
-    return "" if value is None else form_of(name)[0](value)
-
-
-def _field(name: str, suffix: str = "") -> Field:
+def _field(name: str) -> Field:
     title = _TITLES.get(name, METRICS[name].title)
-    return Field(name=name + suffix, title=title, unit=form_of(name)[1], kind="figure")
+    return Field(name=name, title=title, unit=form_of(name)[1], kind="figure")
 
 
 def state(run: Run, newest: Mapping[str, object], snapshot: Snapshot) -> str:

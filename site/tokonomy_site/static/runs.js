@@ -1,4 +1,4 @@
-/* Decodes data/runs.js and data/intervals.js; the format stands in site/tokonomy_site/encoded.py.
+/* Decodes data/runs.js; the format stands in site/tokonomy_site/encoded.py.
    A column gets `places`, the place of each run's value among `values`; `text(run)`, that value;
    and `size(run)`, the number it shows, NaN for a word. Runs are counted from 0, oldest first. */
 globalThis.tokonomyTable = ({ snapshot, count, id, columns }) => {
