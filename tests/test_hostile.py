@@ -16,13 +16,15 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from pydantic import ValidationError
 
 from checkpoints import write_checkpoint
 from hostile import SAMPLES
@@ -36,11 +38,12 @@ from tokonomy.store.cell import cell_key
 from tokonomy.store.database import open_store
 from tokonomy.store.exports import FORMS, lm_eval, write
 from tokonomy.store.record import Record
+from tokonomy.store.statements import Statement, digest
 from tokonomy_site import links
 from tokonomy_site.build import build
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = Path("/usr/bin/chromium")
+Visit = Callable[..., Any]
 
 # Texts that a record may hold anything in: where they are, by path. Names of arms are code's own.
 FREE = (
@@ -129,6 +132,17 @@ CARD = MethodCard(
 """
 
 
+def statements(records: Iterable[Record]) -> Iterator[Statement]:
+    """What is said of runs, in words of the samples that a statement may hold."""
+    words = [text[:100] for text in SAMPLES.values()]
+    for record, text in zip(records, words, strict=False):
+        fields = {"run_id": record.run_id, "record_sha256": digest(record), "says": "disputed",
+                  "by": text, "at": "2026-01-01T00:00:00Z", "reason": text,
+                  "link": "https://example.org/?a='b'"}  # fmt: skip
+        with suppress(ValidationError):  # control characters and the like, which none may hold
+            yield Statement.model_validate(fields)
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a database, its site, and a plug-in whose cards are hostile, installed."""
@@ -145,6 +159,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (package / f"hostile_{number}.py").write_text(card, encoding="utf-8")
     with open_store(folder / "tokonomy.sqlite") as store:
         store.add_all(documents())
+        for said in list(statements(store.records())):
+            store.say(said)
     for number, text in enumerate(SAMPLES.values()):
         made = make_calibration(device_class=text[:400], settings={text[:400]: text})
         findings = [
@@ -262,46 +278,28 @@ def test_addresses_come_from_validated_pieces_alone() -> None:
 def shown(site: Path) -> list[Path]:
     """Pages of each kind that show every sample, as run, failed run, method, task and model."""
     runs, methods = sorted(site.glob("run/*.html")), sorted(site.glob("method/hostile-*.html"))
-    names = ("index.html", "methodology.html", "data.html", "atlas.html")
+    names = (
+        "index.html",
+        "methodology.html",
+        "data.html",
+        "atlas.html",
+        "runs.html",
+        "history.html",
+    )
     rest = [page for kind in ("leaderboard", "task", "model") for page in
             sorted(site.glob(f"{kind}/*.html"))]  # fmt: skip
     return [*(site / name for name in names), *runs[::3], *runs[2::12], *methods[::2], *rest[::4]]
 
 
 @pytest.mark.parametrize("bypass", [False, True], ids=["with its policy", "by escaping alone"])
-def test_nothing_runs_in_a_browser(house: Path, bypass: bool) -> None:
-    said, asked = [], []
-    chosen = shown(house / "dist")
-    with opened(bypass) as page:
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(dialog.message))
-        page.on("request", lambda request: asked.append(request.url))
-        for path in chosen if bypass else chosen[::8]:
-            page.goto(path.as_uri(), wait_until="domcontentloaded")
-            assert page.evaluate("document.title").endswith("· Tokonomy")
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-
-
-class opened:
-    """A page of the browser, off the network."""
-
-    def __init__(self, bypass: bool = False) -> None:
-        if not CHROMIUM.exists():
-            pytest.skip(f"needs a browser at {CHROMIUM} (Debian: apt-get install chromium)")
-        self.bypass = bypass
-
-    def __enter__(self) -> Any:
-        self.driver = sync_playwright().start()
-        self.browser = self.driver.chromium.launch(executable_path=str(CHROMIUM), headless=True)
-        context = self.browser.new_context(offline=True, bypass_csp=self.bypass)
-        context.set_default_timeout(10_000)
-        return context.new_page()
-
-    def __exit__(self, *_: object) -> None:
-        self.browser.close()
-        self.driver.stop()
+def test_nothing_runs_in_a_browser(house: Path, visit: Visit, bypass: bool) -> None:
+    visitor, chosen = visit(bypass_csp=bypass), shown(house / "dist")
+    visitor.page.on("dialog", lambda dialog: visitor.said.append(dialog.message))
+    for path in chosen if bypass else chosen[::8]:
+        page = visitor.go(path)
+        assert page.evaluate("document.title").endswith("· Tokonomy")
+    assert visitor.said == []
+    assert [url for url in visitor.asked if not url.startswith(("file:", "data:"))] == []
 
 
 INJECTED = """
@@ -319,33 +317,65 @@ INJECTED = """
 """
 
 
-def test_the_policy_holds_against_what_is_injected(house: Path) -> None:
+def test_the_policy_holds_against_what_is_injected(house: Path, visit: Visit) -> None:
     """Were escaping to fail somewhere, the page's own policy would still let nothing happen."""
     source = house / "dist" / "index.html"
     text = source.read_text(encoding="utf-8")
     page_file = source.with_name("injected.html")
     page_file.write_text(text.replace("<main", f"{INJECTED}<main", 1), encoding="utf-8")
     asked: list[str] = []
-    violations: list[str] = []
-    with opened() as page:
-        page.on("requestfinished", lambda request: asked.append(request.url))
-        page.on("console", lambda message: violations.append(message.text))
-        page.goto(page_file.as_uri(), wait_until="domcontentloaded")
-        page.evaluate("document.getElementById('link').click()")
-        page.wait_for_timeout(300)
-        assert page.title().endswith("· Tokonomy")
-        assert page.evaluate("document.baseURI") == page_file.as_uri()
-        width = page.evaluate("document.getElementById('outside').naturalWidth")
-        page.evaluate("document.getElementById('send').click()")
-        page.wait_for_timeout(300)
-        assert page.url == page_file.as_uri()
+    visitor = visit()
+    page = visitor.page
+    page.on("requestfinished", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri(), wait_until="domcontentloaded")
+    page.evaluate("document.getElementById('link').click()")
+    page.wait_for_timeout(300)
+    assert page.title().endswith("· Tokonomy")
+    assert page.evaluate("document.baseURI") == page_file.as_uri()
+    width = page.evaluate("document.getElementById('outside').naturalWidth")
+    page.evaluate("document.getElementById('send').click()")
+    page.wait_for_timeout(300)
+    assert page.url == page_file.as_uri()
     page_file.unlink()
     assert width == 0
     assert [url for url in asked if "evil" in url] == []
-    refused = " ".join(violations)
+    refused = " ".join(visitor.said)
     for directive in ("script-src", "img-src", "form-action", "base-uri", "style-src"):
         assert directive in refused, directive
-    assert len(violations) >= 10
+    assert len(visitor.said) >= 10
+
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+IN_FEED = {"feed", "title", "id", "updated", "author", "name", "link", "entry", "content",
+           "summary", "category", "subtitle", "generator"}  # fmt: skip
+
+
+def test_the_feed_holds_samples_as_text_alone(house: Path) -> None:
+    tree = ElementTree.fromstring((house / "dist/feed.xml").read_bytes())
+    assert {each.tag.removeprefix(ATOM) for each in tree.iter()} <= IN_FEED
+    entries = tree.findall(f"{ATOM}entry")
+    assert entries
+    said = "".join(each.text or "" for each in tree.iter())
+    assert "<script>" in said
+    assert not [char for char in said if unicodedata.category(char) == "Cc" and char not in "\n\t"]
+    for link in tree.iter(f"{ATOM}link"):
+        leads(house / "dist/feed.xml", house / "dist", link.attrib["href"])
+
+
+ASSIGNED = re.compile(
+    r'(?:globalThis\.\w+|\(globalThis\.\w+ \?\?= \{\}\)\["\w+"\]) = (.*);\n', re.DOTALL
+)
+
+
+def test_scripts_of_data_are_one_assignment_of_plain_data(house: Path) -> None:
+    site = house / "dist"
+    found = [site / "data/runs.js", *site.glob("compare/*.js"), *site.glob("run/ids-*.js")]
+    assert len(found) > 3
+    for path in found:
+        text = path.read_text(encoding="ascii")
+        whole = ASSIGNED.fullmatch(text)
+        assert whole, (path.name, text[:80])
+        json.loads(whole[1])
 
 
 def test_no_page_is_without_its_policy(house: Path) -> None:

@@ -155,6 +155,11 @@ def shown(run: Run, name: str) -> str:
     return form_of(name)[0](figure.value)
 
 
+def _given(run: Run) -> str:
+    """A setting without parameters that say nothing."""
+    return setting({name: value for name, value in run.params.items() if value is not None})
+
+
 def _field(name: str) -> Field:
     title = _TITLES.get(name, METRICS[name].title)
     return Field(name=name, title=title, unit=form_of(name)[1], kind="figure")
@@ -172,7 +177,7 @@ def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
     return [
         (Field(name="method", title="Method"), lambda run: _short(snapshot.title(run.method))),
         (Field(name="setting", title="Setting"),
-         lambda run: _short(setting(run.params)) or "as it is"),
+         lambda run: _short(_given(run)) or "as it is"),
         (Field(name="task", title="Task"), lambda run: _short(run.task_ref)),
         (Field(name="family", title="Family"), lambda run: _short(run.family)),
         (Field(name="model", title="Model"),

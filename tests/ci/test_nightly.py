@@ -1,0 +1,80 @@
+"""The nightly sentinels: a first night on a new device, and one in which something regressed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("harness", "methods", "tasks", "site", "results/suites")
+METHOD = "methods/tokonomy_methods/vision/random_drop.py"
+MAIN = "from tokonomy.cli import main; main()"
+SUITE = """\
+id = "small"
+title = "One method on the digits"
+family = "vision"
+[measuring]
+warmup_calls = 1
+warmup_s = 0.01
+min_pairs = 20
+max_pairs = 40
+max_s = 0.3
+half_width = 0.05
+[[select]]
+tasks = ["digits"]
+methods = ["random-drop"]
+params.random-drop = [{ keep = 0.5 }]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A checkout without published records."""
+    root = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__", "*.sqlite*", "dist", "records")
+    for name in (*PACKAGES[:4], "results", "ci", "tests"):
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    (root / "results/records").mkdir()
+    (root / "results/suites/tokonomy_suites/small.toml").write_text(SUITE)
+    return root
+
+
+def call(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(str(place / package) for package in PACKAGES)
+    return subprocess.run(
+        [sys.executable, *words], cwd=place, env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_first_night_and_one_in_which_a_method_became_slow(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "night"
+    first = call(place, "ci/nightly.py", "--suite", "small", "--out", str(out))
+    assert first.returncode == 1
+    assert "nothing published could be compared with" in first.stdout
+    first = call(place, "ci/nightly.py", "--suite", "small", "--out", str(out), "--new-device")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert (out / "report.md").read_text() == first.stdout
+
+    for night in range(3):
+        database = str(tmp_path / f"{night}.sqlite")
+        done = call(place, "-c", MAIN, "run", "--suite", "small", "--db", database)
+        assert done.returncode == 0, done.stderr
+        shelf = f"results/records/{night}.jsonl"
+        done = call(place, "-c", MAIN, "results", "export", "--db", database, shelf)
+        assert done.returncode == 0, done.stderr
+    text = (place / METHOD).read_text()
+    slow = text.replace(
+        "            count = ", "            sum(range(100_000))\n            count = ", 1
+    )
+    assert slow != text
+    (place / METHOD).write_text(slow)
+    later = call(place, "ci/nightly.py", "--suite", "small", "--out", str(out))
+    assert later.returncode == 1
+    told = [line for line in later.stdout.splitlines() if line.startswith("- regressed: ")]
+    assert any("random" in line and "latency" in line for line in told), later.stdout
