@@ -185,7 +185,7 @@ def test_from_a_fork_to_a_row_on_the_site(
     sums = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "site",
                           check=False, capture_output=True)  # fmt: skip
     assert sums.returncode == 0, sums.stdout
-    page = visit().go((tmp_path / "site/leaderboard/vision.html").as_uri())
+    page = visit().go(tmp_path / "site/leaderboard/vision.html")
     row = page.locator("tr", has_text="Loud").first
     assert "verified" in row.inner_text()
     again = trusted.run(
