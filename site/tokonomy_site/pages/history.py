@@ -29,7 +29,7 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = 4.0  # days from which on an axis names days alone
 
 DRAWN = (
-    ("speed_up", "Speed-up, times", "Each taken within its run, so an epoch does not move it."),
+    ("speed_up", "Speed-up, times", "Each taken within its run, so an epoch moves it less."),
     ("latency_p50_ms", "Latency, ms", "Dashed: a new epoch of the device; across it, latencies of "
      "two runs do not compare."),
 )  # fmt: skip

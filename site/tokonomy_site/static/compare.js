@@ -119,7 +119,7 @@
     frame.role = "region";
     frame.ariaLabel = "Runs side by side";
     const table = make("table", "", frame, "pin sides");
-    make("caption", `${runs.length} runs of snapshot ${snapshot}; distances are from ${base.title}`, table);
+    make("caption", `${runs.length} ${runs.length > 1 ? "runs" : "run"} of snapshot ${snapshot}; distances are from ${base.title}`, table);
     const top = make("tr", "", make("thead", "", table));
     make("td", "", top);
     for (const run of runs) {
