@@ -7,6 +7,7 @@ Runs the code of the main branch on data of the runner: nothing of the pull requ
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from tokonomy.submit.scripts import script
 def main(records: Path, approved: str, by: str, link: str, name: str) -> None:
     """Take records into results/records, and statements on them into results/statements."""
     root = checkout(Path.cwd())
+    if not re.fullmatch(r"[0-9a-f]{40}", approved):
+        raise UsageError(f"--commit is the full id of a commit, 40 hex digits; got {approved!r}")
     found = of_commit((record for _, record in read(records)), approved)
     known = Checkout(root).runs
     for record in found:
@@ -43,14 +46,15 @@ def main(records: Path, approved: str, by: str, link: str, name: str) -> None:
         if record.status == "ok"
     ]  # fmt: skip
     place = f"{name}-{approved[:12]}.jsonl"
+    for shelf in (RECORDS, STATEMENTS):
+        if (root / shelf / place).exists():
+            raise UsageError(f"{place} is there already; records are append-only, name another")
     _write(root / RECORDS / place, [record.line() for record in found])
     _write(root / STATEMENTS / place, [each.line() for each in said])
     click.echo(f"{len(found)} records, {len(said)} of them verified, in {place}")
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    if path.exists():
-        raise UsageError(f"{path.name} is there already; records are append-only, name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

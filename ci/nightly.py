@@ -20,7 +20,6 @@ from tokonomy.store.sources import from_database, from_files
 from tokonomy.submit import gate
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.markdown import escape
-from tokonomy.submit.reading import RECORDS
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import script
 
@@ -51,7 +50,7 @@ def main(
     said = gate.problems(True, records, [ended])
     found: Table | None = None
     if records:
-        found = table(from_files(root / RECORDS), from_database(str(database)))
+        found = table(from_files(root / "results"), from_database(str(database)))
         said += [f"regressed: {sentence(row)}" for row in found.of("regressed")]
         if not found.tested and not new_device:
             said.append("nothing published could be compared with; --new-device says so is right")

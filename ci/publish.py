@@ -32,8 +32,7 @@ def main(out: Path) -> None:
     """Build the site from what is committed, and from nothing else."""
     root = checkout(Path.cwd())
     shelves = [root / each for each in (RECORDS, STATEMENTS)]
-    asked = ["status", "--porcelain", "-z", "--untracked-files=all", "--", *map(str, shelves)]
-    dirty = done(root, asked)
+    dirty = done(root, ["status", "--porcelain", "-z", "--untracked-files=all"])
     if dirty:
         first = dirty.split(b"\0")[0].decode(errors="replace")
         raise UsageError(f"what is published is what is committed: {first}")

@@ -79,7 +79,7 @@ def columns(kind: Layout, snapshot: Snapshot) -> tuple[Column, ...]:
         Column(name="Method", words=True, filter="method"),
         *(column for column, _ in fields(kind, snapshot)),
         Column(name="Rank", unit="range"),
-        TRUST,
+        *(TRUST,) * kind.told,
         Column(name="Run", unit="n", words=True, filter="run"),
     )
 
@@ -95,7 +95,8 @@ def table(
     """The table of a class; ``ranks`` and ``numbers`` are by row id."""
     made = fields(kind, snapshot)
     lines = tuple(
-        _line(row, snapshot, made, ranks.get(row.id), numbers.get(row.id, "")) for row in shown
+        _line(row, snapshot, made, ranks.get(row.id), numbers.get(row.id, ""), kind.told)
+        for row in shown
     )
     return Table(caption=caption, columns=columns(kind, snapshot), lines=lines, live=True)
 
@@ -106,13 +107,14 @@ def _line(
     made: Sequence[Field],
     ranks: tuple[str, str] | None,
     numbers: str,
+    told: bool,
 ) -> Line:
     run = row.run
     cells = (
         _head(row, snapshot),
         *(cell(run) for _, cell in made),
         _rank(run, ranks),
-        trust_cell(run),
+        *(trust_cell(run),) * told,
         Cell(text=STATUS[run.status], href=ROOT + run_path(run.id), sub=_counts(run)),
     )
     barred = snapshot.stale(run) or not run.trust.stands

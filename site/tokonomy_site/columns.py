@@ -41,6 +41,7 @@ class Layout:
         device_memory: Whether any run has the device's own memory.
         made: Whether any run made tokens one after the other.
         heard: Whether any run tells what the model thinks of tokens that are given.
+        told: Whether anybody said anything of any run; all are self-reported otherwise.
     """
 
     family: str
@@ -49,6 +50,7 @@ class Layout:
     device_memory: bool
     made: bool
     heard: bool
+    told: bool
 
 
 def layout(runs: Iterable[Run]) -> Layout:
@@ -63,6 +65,7 @@ def layout(runs: Iterable[Run]) -> Layout:
         device_memory=any(known(run.figure("device_peak_bytes")) for run in good),
         made=any(known(run.figure("ttft_ratio")) for run in good),
         heard=any(known(run.figure("kl_nats")) for run in good),
+        told=any(run.trust.said for run in every),
     )
 
 

@@ -173,3 +173,26 @@ def test_every_family_of_methods_and_tasks_has_its_contract() -> None:
     families = {family for card in catalogue("method").cards.values() for family in card.families}
     assert set(CONTRACTS) == families | {"task"}
     assert all((ROOT / path).is_file() for path in CONTRACTS.values())
+
+
+def test_what_leaves_its_session_is_ended_too(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
+        " start_new_session=True)\n"
+        "pathlib.Path('child').write_text(str(child.pid))\n"
+    )
+    for end in ("", "time.sleep(600)\n"):
+        ended = run([sys.executable, "-c", code + end], tmp_path, Limits(time_s=3))
+        assert ended.broken == ("time" if end else None)
+        assert not alive(int((tmp_path / "child").read_text()))
+
+
+def test_what_it_leaves_behind_is_read_only_if_it_is_a_plain_file(
+    edited: Path, place: Path
+) -> None:
+    text = "\nimport os\nimport sys\n\nname = next(x for x in sys.argv if 'junit' in x)\n"
+    text += "os.mkfifo(name.partition('=')[2])\nos._exit(0)\n"
+    edited.write_text(edited.read_text() + text)
+    (finding,) = tried(place, time_s=60).findings
+    assert "no test passed" in finding.text

@@ -6,6 +6,7 @@ Only literals and calls of the card classes are understood, so a card cannot do 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,5 +84,5 @@ def without_card(text: str) -> str:
     node = _assigned(ast.parse(text)) if "CARD" in text else None
     if node is None or node.end_lineno is None:
         return text
-    lines = text.splitlines(keepends=True)
+    lines = re.split(r"(?<=\n)", text)  # as Python numbers lines; splitlines knows more ends
     return "".join(lines[: node.lineno - 1] + lines[node.end_lineno :])

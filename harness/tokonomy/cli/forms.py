@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from tokonomy.cli.printing import plain
+from tokonomy.cli.printing import line
 from tokonomy.submit.findings import Finding
 from tokonomy.submit.rules import RULES
 
 
 def text(found: Sequence[Finding]) -> str:
     """A line for each finding, then each broken rule once."""
-    lines = [f"{_place(each)}: {each.rule}: {plain(each.text)}" for each in found]
+    lines = [f"{_place(each)}: {each.rule}: {line(each.text)}" for each in found]
     told = [
         f"  {name}: {RULES[name].asks} {RULES[name].instead}"
         for name in sorted({each.rule for each in found})
@@ -23,7 +23,7 @@ def text(found: Sequence[Finding]) -> str:
 
 
 def _place(each: Finding) -> str:
-    return f"{plain(each.path)}:{each.line}" if each.line else plain(each.path)
+    return f"{line(each.path)}:{each.line}" if each.line else line(each.path)
 
 
 def as_json(found: Sequence[Finding]) -> str:

@@ -34,6 +34,11 @@ def plain(value: object) -> str:
     )
 
 
+def line(value: object) -> str:
+    """The same on one line, so that no text begins a line of its own."""
+    return " ".join(plain(value).split())
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout; what acts on a terminal is escaped, so nothing is lost."""
     if is_dataclass(value) and not isinstance(value, type):

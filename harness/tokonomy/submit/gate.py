@@ -17,6 +17,7 @@ from pydantic import Field
 from tokonomy.catalog.suites import Suite, find_suite
 from tokonomy.errors import BadRecord, UsageError
 from tokonomy.store.database import open_store
+from tokonomy.store.epochs import REFERENCE
 from tokonomy.store.exchange import export, read_all
 from tokonomy.store.fields import Part
 from tokonomy.store.lines import looked_at, validated
@@ -107,26 +108,35 @@ def handed(database: Path, path: Path) -> list[Record]:
     return [record for _, record in read_all(path)]
 
 
-def problems(planned: bool, records: Sequence[Record], ended: Sequence[limited.Ended]) -> list[str]:
+def problems(
+    planned: bool,
+    records: Sequence[Record],
+    ended: Sequence[limited.Ended],
+    failures: bool = True,
+) -> list[str]:
     """Why a measurement does not pass, in words.
 
     Args:
         planned: Whether there was anything to measure.
         records: What came of it.
         ended: How each call of the harness ended.
+        failures: Whether a run that failed is a problem, or a result as any other.
     """
     said = [f"the measurement took more {each.broken} than it is given" for each in ended
             if each.broken]  # fmt: skip
-    if planned and not any(record.status == "ok" for record in records):
-        said.append("nothing was measured, although there was something to measure")
+    if planned and not any(
+        record.status == "ok" and record.cell.method.id != REFERENCE for record in records
+    ):
+        said.append("no method was measured, although there was something to measure")
     bad = Counter(
         f"{record.cell.method.id} on {record.cell.task.id}: {record.status}, {record.reason}"
         for record in records
-        if record.status not in FINAL
+        if failures and record.status not in FINAL
     )
     said += [f"{many} of its runs failed: {text}" for text, many in sorted(bad.items())]
-    if not said and any(each.code not in (0, None) for each in ended):
-        said.append(f"the harness ended with status {max(each.code for each in ended)}")
+    codes = [each.code for each in ended if each.code]
+    if not said and codes and (failures or codes[0] != 1):
+        said.append(f"the harness ended with status {codes[0]}")
     return said
 
 

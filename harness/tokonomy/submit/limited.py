@@ -1,7 +1,7 @@
 """A command in a process with limits: time, memory, sizes of files, no network where possible.
 
 Run as a module it is the last step before the command: it cuts the network off, sets what the
-kernel enforces, says on a file which of it held, and becomes the command. What is asked for:
+kernel enforces, says through a pipe which of it held, and becomes the command. What is asked for:
 
 - a network namespace of its own, without a single device that is up; where the system refuses
   that (containers often do), the network stays, and ``Ended.network`` says so;
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ _PASSED = (
     "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
 )  # fmt: skip
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_CHILD_SUBREAPER = 36
 _LARGEST_FILE = 1 << 30
 _LOOK_S = 0.1
 _MOST_SAID = 1 << 20
@@ -72,59 +74,98 @@ def run(command: Sequence[str], folder: Path, limits: Limits, log: Path | None =
         log: Where it is written what the command prints, while it runs.
     """
     with tempfile.TemporaryDirectory(prefix="tokonomy-limited-") as home:
-        told, log = Path(home, "network"), log or Path(home, "log")
+        log = log or Path(home, "log")
         env = {name: os.environ[name] for name in _PASSED if name in os.environ}
         env |= {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1"}
-        launcher = [sys.executable, "-P", "-m", __name__, str(told), "--", *command]
-        with log.open("wb") as out:
+        before = _descendants()
+        _adopt()
+        ours, theirs = os.pipe()
+        launcher = [sys.executable, "-P", "-m", __name__, str(theirs), "--", *command]
+        with log.open("w+b") as out, os.fdopen(ours, "rb") as pipe:
             process = subprocess.Popen(
                 launcher, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,
+                start_new_session=True, pass_fds=[theirs],
             )  # fmt: skip
+            os.close(theirs)
             try:
-                broken = _watch(process, limits)
+                network = pipe.read(500).decode(errors="replace") or "the process did not begin"
+                broken = _watch(process, limits, before)
             finally:
-                _end(process)
-        network = told.read_text(encoding="utf-8") if told.exists() else "the process did not begin"
-        said = log.read_bytes()[-_MOST_SAID:].decode(errors="replace")
+                _end(process, before)
+            out.seek(max(0, out.seek(0, os.SEEK_END) - _MOST_SAID))
+            said = out.read().decode(errors="replace")
         return Ended(code=process.returncode, broken=broken, network=network, said=said)
 
 
-def _watch(process: subprocess.Popen[bytes], limits: Limits) -> str | None:
+def _adopt() -> None:
+    """Become the parent of whatever loses its own, so that nothing that was begun is lost sight of.
+
+    Undone by nobody: it changes nothing for a process whose children end before it.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _descendants() -> set[int]:
+    return {each.pid for each in psutil.Process().children(recursive=True)}
+
+
+def _watch(process: subprocess.Popen[bytes], limits: Limits, before: set[int]) -> str | None:
     """Wait for the end; gives which limit was broken before it."""
     until = time.monotonic() + limits.time_s
     while process.poll() is None:
         if time.monotonic() > until:
             return "time"
-        if _resident(process.pid) > limits.memory_bytes:
+        if _resident(before) > limits.memory_bytes:
             return "memory"
         time.sleep(_LOOK_S)
     return None
 
 
-def _resident(pid: int) -> int:
-    """Bytes that a process and its children hold, as far as they can be seen."""
+def _resident(before: set[int]) -> int:
+    """Bytes that all that came from the command holds, as far as it can be seen."""
     total = 0
-    try:
-        main = psutil.Process(pid)
-        family = [main, *main.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    for each in family:
+    for pid in _descendants() - before:
         try:
-            total += each.memory_info().rss
+            total += psutil.Process(pid).memory_info().rss
         except psutil.Error:
             continue  # it has just ended
     return total
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the command, and what it started and left behind in its session."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+def _end(process: subprocess.Popen[bytes], before: set[int]) -> None:
+    """End the command and all that came from it, also what moved to a session of its own.
+
+    Args:
+        process: The command.
+        before: Processes that were ours before it began.
+    """
+    for _ in range(_ROUNDS):
+        left = [pid for pid in _descendants() - before if _alive(pid)]
+        if not left:
+            break
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK_S / 10)
+        _reap(process.pid, before)
     process.wait()
+
+
+_ROUNDS = 100  # what begins new processes while it is ended is outrun in the end
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _reap(but: int, before: set[int]) -> None:
+    """Take leave of adopted children; the command's own end is for its ``wait``."""
+    for pid in _descendants() - before - {but}:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _cut() -> str:
@@ -145,10 +186,11 @@ def _cut() -> str:
 
 def main() -> None:
     """Set the limits that the kernel enforces, and become the command."""
-    told, command = Path(sys.argv[1]), sys.argv[3:]
+    told, command = int(sys.argv[1]), sys.argv[3:]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    told.write_text(_cut(), encoding="utf-8")
+    os.write(told, _cut().encode())
+    os.close(told)
     os.execvp(command[0], command)
 
 

@@ -20,7 +20,9 @@ METHODS, TASKS = "methods/tokonomy_methods", "tasks/tokonomy_tasks"
 RECORDS, STATEMENTS = "results/records", "results/statements"
 MOST_BYTES = 200 * 1024
 MOST_DEPTH = 100  # of syntax; code that people write has about 25
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200f\u200e\u061c")
+_TURNING = frozenset(
+    "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200f\u200e\u061c"
+)
 _RUN = re.compile(r'"run_id":"([0-9a-f]{32})"')
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -137,12 +139,13 @@ def read(path: Path, place: str) -> Source | Finding:
         return broken("is no UTF-8")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return broken(f"does not parse: {type(error).__name__}", getattr(error, "lineno", 0) or 0)
-    for number, line in enumerate(text.splitlines(), 1):
-        odd = next((each for each in line if _odd(each)), None)
-        if odd is not None:
-            return broken(f"has the character U+{ord(odd):04X}", number)
+    odd = next((place for place, each in enumerate(text) if _odd(each)), None)
+    if odd is not None:
+        return broken(f"has the character U+{ord(text[odd]):04X}", text.count("\n", 0, odd) + 1)
     return Source(path=place, text=text, tree=tree)
 
 
 def _odd(character: str) -> bool:
-    return character in _TURNING or (unicodedata.category(character) == "Cc" and character != "\t")
+    return character in _TURNING or (
+        unicodedata.category(character) == "Cc" and character not in "\t\n"
+    )

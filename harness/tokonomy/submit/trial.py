@@ -8,7 +8,9 @@ that one has approved.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -101,10 +103,16 @@ def _tested(
 def _read(report: Path) -> list[_Test]:
     """Tests of a report; none where it is missing, too large or none of pytest's."""
     try:
-        if report.stat().st_size > _MOST_REPORT:
+        handle = os.open(report, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return []
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             return []
-        tree = ElementTree.fromstring(report.read_bytes())
-    except (OSError, ElementTree.ParseError):
+        content = file.read(_MOST_REPORT + 1)
+    try:
+        tree = ElementTree.fromstring(content)
+    except ElementTree.ParseError:  # also where it was cut
         return []
     return [_test(case) for case in tree.iter("testcase") if case.find("skipped") is None]
 

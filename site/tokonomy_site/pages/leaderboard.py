@@ -168,7 +168,8 @@ def _page(
     title = FAMILIES.get(board.group.family, board.group.family)
     kind, own, offered = given.kind, family(board.group.family), given.offered
     drawn = charts(shown, snapshot, _to_row, every=given.every) if kind.scored else []
-    caption = f"{len(shown)} rows: {board.group.place}"
+    alike = "" if kind.told else ", all self-reported"
+    caption = f"{len(shown)} rows{alike}: {board.group.place}"
     made = table(shown, snapshot, caption, kind, given.ranks, given.numbers)
     return Page(
         path=path,

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tokonomy_site.figures import count
+from tokonomy_site.links import slug
 from tokonomy_site.page import Page, families
 from tokonomy_site.snapshot import Snapshot
 
@@ -19,7 +20,7 @@ SECTION = "runs.html"
 def pages(snapshot: Snapshot) -> Iterator[Page]:
     """The table, and the page that finds a run."""
     known = families(snapshot)
-    board = f"leaderboard/{known[0]}.html" if known else "index.html"
+    board = f"leaderboard/{slug(known[0])}.html" if known else "index.html"
     yield Page(
         path=SECTION,
         title="All runs",
