@@ -18,7 +18,7 @@ import click
 from tokonomy.cli.forms import FORMS
 from tokonomy.store.git import resolved
 from tokonomy.submit import append, gate, static
-from tokonomy.submit.affected import Tree, affected
+from tokonomy.submit.affected import Affected, Tree, affected
 from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
@@ -47,16 +47,16 @@ def main(base: str, suites: tuple[str, ...], time_s: float, out: Path) -> None:
     if not findings:
         tried = trial(root, there, Limits())
         findings, passed, network = list(tried.findings), tried.passed, tried.network
-    found = affected(Tree(root), point, paths)
-    problems, made = [], []
+    found, problems, made = Affected(), [], []
     if not findings:
+        found = affected(Tree(root), point, paths)
         problems, made = _measured(root, point, found, suites or SUITES, time_s, out)
     report = gate.Report(
         commit=resolved(root, "HEAD"),
         base=point,
-        findings=[astuple(each) for each in findings],
+        findings=[astuple(each) for each in findings[: gate.MOST_FINDINGS]],
         passed=passed,
-        network=network,
+        network=network[:500],
         touched=found.told,
         suites=made,
         problems=problems,
@@ -71,7 +71,7 @@ def main(base: str, suites: tuple[str, ...], time_s: float, out: Path) -> None:
 
 
 def _measured(
-    root: Path, base: str, found: object, suites: tuple[str, ...], time_s: float, out: Path
+    root: Path, base: str, found: Affected, suites: tuple[str, ...], time_s: float, out: Path
 ) -> tuple[list[str], list[str]]:
     """Measure what is touched; gives what is wrong with that, and the suites."""
     database, ended = out / "check.sqlite", []

@@ -221,3 +221,18 @@ def test_files_that_are_gone_or_broken_are_no_reason_to_fail(place: Path) -> Non
     (place / VISION / "odd.py").write_bytes(b"CARD = \xff\n")
     found = touched(place)
     assert "evit" not in found.methods
+
+
+def test_what_a_task_calls_from_its_yaml_touches_it(place: Path) -> None:
+    path = "tasks/tokonomy_tasks/language/samples.py"
+    edit(place, path, '"""', '"""Changed. ')
+    found = touched(place)
+    assert {"recall", "decode-copy"} <= found.tasks
+    assert found.told["task recall"] == path
+
+
+def test_links_and_folders_named_as_modules_are_no_reason_to_fail(place: Path) -> None:
+    (place / VISION / "gone.py").symlink_to("nowhere.py")
+    (place / VISION / "folder.py").mkdir()
+    (place / VISION / "folder.py" / "x.py").write_text("X = 1\n")
+    assert touched(place).methods == frozenset()

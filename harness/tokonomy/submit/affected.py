@@ -12,6 +12,7 @@ The answer is a suite again, narrowed, so that whatever runs suites can run it.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ PACKAGES: Mapping[str, str] = {
 SUITES = "results/suites/tokonomy_suites"
 _WEIGHTS = "tasks/tokonomy_tasks/models/weights/"
 _PROTOCOL = "harness/tokonomy/measure/protocol.py"
+_CALLED = re.compile(r"!function\s+([A-Za-z_]\w*)\.\w+")
 _CONSTRAINTS, _COMPUTING = "constraints.txt", ("torch==", "transformers==")
 FAMILIES: Mapping[str, str] = {
     "vision": "tokonomy.families.vision.family",
@@ -68,12 +70,24 @@ class Tree:
         """Modules that a module's results depend on, itself included."""
         return set(reached(module, self.find, self.names))
 
+    def called(self, module: str) -> list[str]:
+        """Modules whose functions the YAML file beside a task's module calls."""
+        path = self.find(module)
+        beside = path.with_suffix(".yaml") if path else None
+        if beside is None or not beside.is_file() or beside.is_symlink():
+            return []
+        package = module.rpartition(".")[0]
+        names = _CALLED.findall(beside.read_text(encoding="utf-8", errors="replace"))
+        return sorted({f"{package}.{name}" for name in names})
+
     @cached_property
     def cards(self) -> Mapping[tuple[str, str], tuple[Card, str]]:
         """Card and module by noun and id; a file whose card is broken has none."""
         found: dict[tuple[str, str], tuple[Card, str]] = {}
         for top in ("tokonomy_methods", "tokonomy_tasks"):
             for path in sorted((self.root / PACKAGES[top]).rglob("*.py")):
+                if path.is_symlink() or not path.is_file():
+                    continue  # told where the file is checked
                 card = _card(path.name, path.read_text(encoding="utf-8", errors="replace"))
                 if card is not None:
                     place = path.relative_to(self.root).as_posix()
@@ -96,7 +110,7 @@ def _names(module: str, path: Path) -> Iterator[str]:
 def _card(name: str, text: str | None) -> Card | None:
     try:
         return None if text is None else parse_card(name, text)
-    except BadCard:
+    except (BadCard, RecursionError, MemoryError):
         return None
 
 
@@ -144,9 +158,8 @@ class Affected:
         """All that is touched, in words."""
         gained = {f"method {name}": "its sweep gained settings" for name in self.settings}
         gained |= {f"task {name}": f"it gained model {model}" for name, model in self.pairs}
-        kept = {f"model {name}": "its weights were changed" for name in self.models}
         whole = {"everything": self.everything} if self.everything else {}
-        return whole | kept | gained | dict(self.why)
+        return whole | gained | dict(self.why)
 
 
 def affected(tree: Tree, base: str, paths: Iterable[str]) -> Affected:
@@ -171,15 +184,22 @@ def affected(tree: Tree, base: str, paths: Iterable[str]) -> Affected:
 
     methods = {name for name, _, module in tree.of("method") if touched(f"method {name}", module)}
     tasks = {name for name, _, module in tree.of("task") if touched(f"task {name}", module)}
+    for name, _, module in tree.of("task"):
+        for called in tree.called(module):
+            if touched(f"task {name}", called):
+                tasks.add(name)
     models = {name for name, _, module in tree.of("model")
               if _drawn(tree.root, name) and touched(f"model {name}", module)}  # fmt: skip
     for path in paths:
         stem = path.rpartition(".")[0]
         if path.startswith(_WEIGHTS) and not path.endswith("/figures.json"):
             models.add(path.removeprefix(_WEIGHTS).partition("/")[0])
+            why[f"model {path.removeprefix(_WEIGHTS).partition('/')[0]}"] = path
         elif path.startswith(f"{PACKAGES['tokonomy_tasks']}/") and not path.endswith(".py"):
-            tasks |= {name for name, _, module in tree.of("task")
-                      if _module(f"{stem}.py") == module}  # fmt: skip
+            for name, _, module in tree.of("task"):
+                if _module(f"{stem}.py") == module:
+                    tasks.add(name)
+                    why[f"task {name}"] = path
     families = {name for name, module in FAMILIES.items() if touched(f"family {name}", module)}
     return Affected(
         everything=_everything(tree.root, old),

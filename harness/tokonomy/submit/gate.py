@@ -26,6 +26,7 @@ from tokonomy.submit import limited
 from tokonomy.submit.affected import Affected, Tree, narrowed, suite_at, written
 from tokonomy.submit.findings import Finding
 
+MOST_FINDINGS = 10_000
 MAIN = "from tokonomy.cli import main; main()"
 FINAL = ("ok", "unsupported")
 
@@ -46,7 +47,7 @@ class Report(Part):
 
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     base: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    findings: Annotated[list[tuple[str, int, str, str]], Field(max_length=10_000)]
+    findings: Annotated[list[tuple[str, int, str, str]], Field(max_length=MOST_FINDINGS)]
     passed: Annotated[int, Field(ge=0, lt=2**31)]
     network: Annotated[str, Field(max_length=500)]
     touched: dict[str, str]

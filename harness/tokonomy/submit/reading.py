@@ -7,13 +7,16 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from tokonomy.catalog.cards import Card
 from tokonomy.catalog.reading import read_card
-from tokonomy.errors import BadCard
+from tokonomy.errors import BadCard, BadRecord
+from tokonomy.store.exchange import read_line
+from tokonomy.store.statements import digest
 from tokonomy.submit.findings import Finding
 
 METHODS, TASKS = "methods/tokonomy_methods", "tasks/tokonomy_tasks"
@@ -63,7 +66,8 @@ class Checkout:
 
     def place(self, path: Path) -> str:
         """A path relative to the root, with forward slashes."""
-        return path.relative_to(self.root).as_posix()
+        place = path.relative_to(self.root).as_posix()
+        return place.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     @cached_property
     def ids(self) -> Mapping[tuple[str, str], list[str]]:
@@ -82,6 +86,18 @@ class Checkout:
         for path in (self.root / "tests").rglob("test_*.py"):
             found |= {path.stem, *_WORD.findall(path.read_text(encoding="utf-8", errors="replace"))}
         return frozenset(found)
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """What statements name each published record by, by run; of a broken one nothing."""
+        found: dict[str, str] = {}
+        for path in files([self.root / RECORDS]):
+            with path.open("rb") as lines:
+                for line in lines:
+                    with suppress(BadRecord):
+                        record = read_line(line)
+                        found[record.run_id] = digest(record)
+        return found
 
     @cached_property
     def runs(self) -> Mapping[str, list[str]]:

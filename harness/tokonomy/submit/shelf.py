@@ -47,6 +47,13 @@ def check_statements(checkout: Checkout, path: Path) -> Iterator[Finding]:
             if len(line) > LONGEST:
                 return
             continue
+        known = checkout.digests.get(said.run_id)
+        if known is None:
+            text = f"run {said.run_id} is in no file of records"
+            yield Finding(path=place, line=number, rule="records-stated", text=text)
+        elif known != said.record_sha256:
+            text = f"is about another record of run {said.run_id} than the one that is here"
+            yield Finding(path=place, line=number, rule="records-stated", text=text)
         if reserved(said):
             text = f"says {said.says!r}, which only maintainers say"
             yield Finding(path=place, line=number, rule="records-stated", text=text)

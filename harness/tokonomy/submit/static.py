@@ -25,6 +25,18 @@ from tokonomy.submit.reading import (
     read,
 )
 
+REVIEWED = frozenset({
+    (f"{METHODS}/controls/planted_slow.py", "imports-allowed"),
+    (f"{METHODS}/kv/rotation.py", "imports-run"),
+    (f"{TASKS}/language/lm_eval.py", "card-text"),
+    (f"{TASKS}/language/text.py", "imports-allowed"),
+    (f"{TASKS}/models/shapes.py", "imports-allowed"),
+    (f"{TASKS}/vision/bundled.py", "imports-run"),
+    (f"{TASKS}/vision/imagefolder.py", "imports-allowed"),
+})  # fmt: skip
+"""Files that break a rule and were looked at by maintainers: they read folders, make shapes, follow
+a library's own class, or plant time."""
+
 _KINDS = frozenset(".py .md .yaml .txt .json .jsonl .safetensors".split())
 
 
@@ -36,7 +48,8 @@ def check(root: Path, paths: Iterable[Path]) -> list[Finding]:
         paths: Files or folders in it.
     """
     checkout = Checkout(root)
-    return sorted({found for path in files(paths) for found in _file(checkout, path)})
+    every = {found for path in files(paths) for found in _file(checkout, path)}
+    return sorted(found for found in every if (found.path, found.rule) not in REVIEWED)
 
 
 def _file(checkout: Checkout, path: Path) -> Iterator[Finding]:
