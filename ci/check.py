@@ -19,7 +19,7 @@ from tokonomy.cli.forms import FORMS
 from tokonomy.store.git import resolved
 from tokonomy.submit import append, gate, static
 from tokonomy.submit.affected import Affected, Tree, affected
-from tokonomy.submit.changes import changed, fork_point
+from tokonomy.submit.changes import brought, changed, fork_point, merged
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import script
@@ -33,16 +33,21 @@ SHORT = ("--measure", "max_s=0.3", "--measure", "min_pairs=10", "--measure", "ha
 @click.option("--base", default="origin/main", show_default=True, help="Branch to compare with.")
 @click.option("--suite", "suites", multiple=True, help="Suite to measure; the quick ones.")
 @click.option("--time-s", default=1500.0, show_default=True, help="Most seconds of a suite's part.")
+@click.option("--own", is_flag=True, help="Maintainers bring it, from a branch of this repository.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the report.")
-def main(base: str, suites: tuple[str, ...], time_s: float, out: Path) -> None:
+def main(base: str, suites: tuple[str, ...], time_s: float, own: bool, out: Path) -> None:
     """Check what was changed since BASE."""
     root = checkout(Path.cwd())
-    point = fork_point(root, base)
-    paths = changed(root, point)
+    point, whole = fork_point(root, base), merged(root, base)
+    paths = sorted({*changed(root, point), *brought(root, base, whole)})
     there = [root / path for path in paths if (root / path).exists() or (root / path).is_symlink()]
     out.mkdir(parents=True, exist_ok=True)
 
-    findings = [*append.changed(root, point, "HEAD"), *static.check(root, there)]
+    findings = [
+        *append.changed(root, base, whole),
+        *append.kept(root, point),
+        *static.check(root, there, own),
+    ]
     passed, network = 0, ""
     if not findings:
         tried = trial(root, there, Limits())

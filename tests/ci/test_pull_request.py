@@ -178,6 +178,12 @@ def test_from_a_fork_to_a_row_on_the_site(
     )  # fmt: skip
     assert collected.returncode == 0, collected.stderr
     trusted.commit("Publish the records of a method")
+    asked = ("ci/guard.py", "--base", "origin/main", "--head", "HEAD")
+    guarded = trusted.run(*asked, "--own")
+    assert guarded.returncode == 0, guarded.stdout + guarded.stderr
+    refused = trusted.run(*asked)
+    assert refused.returncode == 1
+    assert "says 'verified', which only maintainers say" in refused.stdout
     trusted.git("push", "-q", "origin", "HEAD:main")
 
     home.git("reset", "-q", "--hard")
@@ -230,9 +236,13 @@ def test_what_a_hostile_pull_request_holds_is_found_and_not_run(
     }
     assert not ran.exists()
     assert told["suites"] == []
-    said = clone(upstream.root, tmp_path / "trusted").run(
-        "ci/comment.py", str(tmp_path / "checked")
-    )
+    trusted = clone(upstream.root, tmp_path / "trusted")
+    trusted.git("fetch", "-q", str(mine.root), "HEAD")
+    guarded = trusted.run("ci/guard.py", "--head", "FETCH_HEAD")
+    assert guarded.returncode == 1
+    assert "records-kept: was published, and is changed" in guarded.stdout
+    assert "records-stated: " in guarded.stdout
+    said = trusted.run("ci/comment.py", str(tmp_path / "checked"))
     assert said.returncode == 0, said.stderr
     assert "Does not pass yet" in said.stdout
     assert "<script" not in said.stdout
@@ -347,5 +357,5 @@ def test_nothing_to_measure_is_no_failure_and_nothing_to_plan_is_said(
     assert planned.stdout == "quick: nothing of it is touched\n"
     sha = runner.git("rev-parse", "HEAD")
     done = bench(runner, sha, tmp_path / "measured")
-    assert done.returncode == 1
-    assert "nothing was measured" in done.stdout
+    assert done.returncode == 2
+    assert "nothing of tiny is touched" in done.stderr

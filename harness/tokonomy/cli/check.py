@@ -11,7 +11,8 @@ import click
 from tokonomy.cli.forms import FORMS
 from tokonomy.cli.printing import print_table
 from tokonomy.errors import UsageError
-from tokonomy.submit import static
+from tokonomy.submit import append, static
+from tokonomy.submit.changes import changed, main_branch
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.rules import RULES
 from tokonomy.submit.scaffold import checkout
@@ -55,6 +56,8 @@ def check(
     root = checkout(Path.cwd())
     given = _given(root, paths)
     found = static.check(root, given)
+    if not paths:
+        found = sorted({*found, *append.kept(root, main_branch(root))})
     if not found and not only_read:
         tried = trial(root, given, Limits(time_s=time_s, memory_bytes=memory_mib << 20))
         found = list(tried.findings)
@@ -74,8 +77,6 @@ def _given(root: Path, paths: Sequence[Path]) -> list[Path]:
             raise UsageError(f"{path.name}: is outside of the checkout")
     if paths:
         return [path.parent.resolve() / path.name for path in paths]
-    from tokonomy.submit.changes import changed, main_branch
-
     given = [root / each for each in changed(root, main_branch(root))]
     if not given:
         raise UsageError("nothing was changed since the main branch; name a file or a folder")

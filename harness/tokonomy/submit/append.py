@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokonomy.store.git import FILE, MAX_FILE, Delta, content, deltas
+from tokonomy.store.git import FILE, MAX_FILE, Delta, Entry, content, deltas, tree
 from tokonomy.submit.findings import Finding
 
 PLACES = ("results/records", "results/statements")
@@ -36,6 +36,31 @@ def changed(root: Path, before: str, after: str) -> list[Finding]:
     return sorted(
         found for each in deltas(root, before, after, PLACES) for found in _delta(root, each)
     )
+
+
+def kept(root: Path, before: str) -> list[Finding]:
+    """The same, of a revision and the files as they lie in a checkout."""
+    return sorted(found for each in tree(root, before, PLACES) for found in _lying(root, each))
+
+
+def _lying(root: Path, each: Entry) -> Iterator[Finding]:
+    if not each.path.endswith(".jsonl") or each.mode != FILE:
+        return
+    path = root / each.path
+
+    def found(line: int, text: str) -> Finding:
+        return Finding(path=each.path, line=line, rule=RULE, text=text)
+
+    if path.is_symlink() or not path.is_file():
+        yield found(0, "was published, and is removed, renamed or no plain file")
+        return
+    was = content(root, each.blob)
+    if was is None or path.stat().st_size > MAX_FILE:
+        yield found(0, f"is larger than {MAX_FILE} bytes, so it cannot be checked; begin a new one")
+        return
+    line, text = grown(was, path.read_bytes())
+    if text:
+        yield found(line, text)
 
 
 def _delta(root: Path, each: Delta) -> Iterator[Finding]:

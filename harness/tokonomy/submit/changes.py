@@ -27,6 +27,30 @@ def fork_point(root: Path, base: str) -> str:
     return done(root, ["merge-base", resolved(root, base), "HEAD"]).decode().strip()
 
 
+def merged(root: Path, base: str, head: str = "HEAD") -> str:
+    """A commit, of no branch, that is ``head`` merged into ``base``: what would be published.
+
+    Raises:
+        UsageError: They do not merge without somebody's help.
+    """
+    ours, theirs = resolved(root, base), resolved(root, head)
+    try:
+        tree = done(root, ["merge-tree", "--write-tree", ours, theirs]).decode().split()[0]
+    except UsageError as error:
+        raise UsageError(f"{theirs} does not merge into {ours}: {error}") from None
+    who = ["-c", "user.name=tokonomy", "-c", "user.email=tokonomy@localhost"]
+    words = [*who, "commit-tree", "-p", ours, "-p", theirs, "-m", "Merge", tree]
+    return done(root, words).decode().strip()
+
+
+def brought(root: Path, base: str, commit: str) -> list[str]:
+    """Paths that differ between two commits."""
+    words = ["diff", "--name-only", "--no-renames", "-z", resolved(root, base),
+             resolved(root, commit), "--"]  # fmt: skip
+    names = done(root, words).split(b"\0")
+    return sorted(name.decode(errors="surrogateescape") for name in names if name)
+
+
 def changed(root: Path, base: str) -> list[str]:
     """Paths that differ between a commit and the working tree, new and removed ones among them.
 

@@ -40,19 +40,20 @@ a library's own class, or plant time."""
 _KINDS = frozenset(".py .md .yaml .txt .json .jsonl .safetensors".split())
 
 
-def check(root: Path, paths: Iterable[Path]) -> list[Finding]:
+def check(root: Path, paths: Iterable[Path], own: bool = False) -> list[Finding]:
     """Everything that can be found in files without running them, in order.
 
     Args:
         root: Root of the checkout; other files of it are looked at for ids and tests.
         paths: Files or folders in it.
+        own: Whether maintainers bring them, who may say what is reserved to them.
     """
     checkout = Checkout(root)
-    every = {found for path in files(paths) for found in _file(checkout, path)}
+    every = {found for path in files(paths) for found in _file(checkout, path, own)}
     return sorted(found for found in every if (found.path, found.rule) not in REVIEWED)
 
 
-def _file(checkout: Checkout, path: Path) -> Iterator[Finding]:
+def _file(checkout: Checkout, path: Path, own: bool) -> Iterator[Finding]:
     place = checkout.place(path)
     if not place.startswith(tuple(f"{each}/" for each in (METHODS, TASKS, RECORDS, STATEMENTS))):
         return
@@ -64,7 +65,7 @@ def _file(checkout: Checkout, path: Path) -> Iterator[Finding]:
     elif place.startswith(f"{RECORDS}/"):
         yield from shelf.check(checkout, path)
     elif place.startswith(f"{STATEMENTS}/"):
-        yield from shelf.check_statements(checkout, path)
+        yield from shelf.check_statements(checkout, path, own)
     elif path.suffix == ".py":
         yield from _python(checkout, path, place)
 
