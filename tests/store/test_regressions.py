@@ -31,7 +31,8 @@ def of(*records: Record) -> Pool:
 
 def said(record: Record, what: Said) -> Statement:
     return Statement(run_id=record.run_id, record_sha256=digest(record), says=what, by="someone",
-                     at="2026-03-01T00:00:00Z", reason="because")  # fmt: skip
+                     at="2026-03-01T00:00:00Z", reason="because",
+                     link="https://example.org/1")  # fmt: skip
 
 
 def row(found: Table, figure: str) -> Row:
@@ -272,6 +273,21 @@ def test_what_was_withdrawn_is_not_there() -> None:
     other = said(wrong.model_copy(update={"suite": "else"}), "withdrawn")
     items[-1] = other.model_copy(update={"run_id": wrong.run_id})
     assert set(pool(("here", each) for each in items)) == {old.run_id, wrong.run_id}
+
+
+def test_what_is_disputed_counts_where_nothing_else_does_and_is_no_history() -> None:
+    old, good, doubted = history(), made(8, latency_ratio=0.9), made(9, latency_ratio=0.4)
+
+    def with_doubt(*records: Record, doubt: Record) -> Pool:
+        items: list[Record | Statement] = [*records, said(doubt, "disputed")]
+        return pool(("here", each) for each in items)
+
+    found = row(table(of(*old), with_doubt(good, doubted, doubt=doubted)), "latency_ratio")
+    assert (found.decision, found.runs[1]) == ("regressed", good.run_id)
+    (only,) = table(of(*old), with_doubt(doubted, doubt=doubted)).rows
+    assert (only.figure, only.reason, only.decision) == ("", "disputed", "not comparable")
+    less = table(with_doubt(*old, doubt=old[1]), of(good))
+    assert row(less, "latency_ratio").basis == "own history of 3 runs"
 
 
 def test_sources_give_the_same_runs(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class History:
         self._kept: dict[tuple[object, ...], Sessions | None] = {}
         groups: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
         for each in every.values():
-            if each.status == "ok":
+            if each.status == "ok" and each.trust.stands:
                 after = each.cell in first and each.order > first[each.cell].order
                 groups[each.cell, each.source, each.device, self.epoch(each), after].append(each)
         for group in groups.values():

@@ -1,7 +1,7 @@
 """What became better and what worse between two sets of records, cell by cell.
 
-A cell is what ``rows.IDENTITY`` says; of each set its newest run counts. How a figure is compared
-follows from what it is:
+A cell is what ``rows.IDENTITY`` says; of each set its newest run that stands is taken. How a figure
+is compared follows from what it is:
 
 - shares of samples (quality) by the samples that both runs answered, pair by pair;
 - ratios taken within a run (latency, energy) and amounts of one machine (latency in ms, peak
@@ -47,6 +47,7 @@ from tokonomy.store.metrics import METRICS
 from tokonomy.store.observed import Energy, Quality
 from tokonomy.store.record import Record
 from tokonomy.store.sources import LOOSE, Entry, Key, Pool
+from tokonomy.store.statements import counting
 
 _ALWAYS: tuple[tuple[str, Kind], ...] = (
     ("accuracy", "share"),
@@ -154,9 +155,9 @@ def table(first: Pool, second: Pool, more: Iterable[Pool] = ()) -> Table:
 
 
 def newest(entries: Iterable[Entry]) -> dict[Key, Entry]:
-    """The newest result of each cell."""
-    results = (each for each in entries if dict(each.cell)["role"] == "result")
-    return {each.cell: each for each in sorted(results, key=lambda each: each.order)}
+    """The newest result of each cell, failed or not, that nobody doubts; a doubted one for want."""
+    results = [each for each in entries if dict(each.cell)["role"] == "result"]
+    return counting(results, lambda each: each.trust, failures=True)
 
 
 def _unlike(
@@ -184,6 +185,9 @@ class _Pair(NamedTuple):
 
 def _rows(first: Entry, second: Entry, history: History) -> Iterator[Row]:
     cell, runs = dict(first.cell), (first.run_id, second.run_id)
+    if not (first.trust.stands and second.trust.stands):
+        yield Row(cell=cell, figure="", runs=runs, reason="disputed")
+        return
     if "ok" in (first.status, second.status) and first.status != second.status:
         worse: Outcome = "regressed" if first.status == "ok" else "improved"
         yield Row(cell=cell, figure="status", runs=runs, a=first.status, b=second.status,
