@@ -85,7 +85,7 @@ def test_two_sets_are_a_gate(tmp_path: Path, new: Record, code: int, shown: str 
     row = next(each for each in printed["rows"] if each["figure"] == "latency_ratio")
     assert row["decision"] == (shown or "no detectable difference")
     assert 0 <= row["p"] <= row["p_adjusted"] <= 1
-    assert (row["basis"], row["runs"][1]) == ("own history of 3 runs", new.run_id)
+    assert (row["basis"], row["runs"][1]) == ("own history of 3 sittings", new.run_id)
 
 
 def test_a_gate_that_measured_nothing_fails(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_further_history_is_read(tmp_path: Path) -> None:
     assert "figures were compared within the runs only" in tokonomy(a, b).stdout
     more = shelf(tmp_path / "more" / "old.jsonl", *OLD)
     known = json.loads(tokonomy(a, b, "--json", "--history", str(Path(more).parent)).stdout)["rows"]
-    assert "own history of 3 runs" in {row["basis"] for row in known}
+    assert "own history of 3 sittings" in {row["basis"] for row in known}
 
 
 def test_a_database_a_folder_and_a_revision_are_sets(

@@ -70,11 +70,14 @@ def _number(value: float | str | None) -> str:
 
 def _moved(row: Row) -> str:
     """The difference with its interval, as a factor or in points."""
-    if row.difference is None or row.low is None or row.high is None:
+    if row.difference is None:
         return "-"
-    if row.scale == "ratio":
-        return f"x{row.difference:.4f} [{row.low:.4f}, {row.high:.4f}]"
-    return f"{100 * row.difference:+.2f} [{100 * row.low:+.2f}, {100 * row.high:+.2f}] points"
+    ratio = row.scale == "ratio"
+    by = f"x{row.difference:.4f}" if ratio else f"{100 * row.difference:+.2f}"
+    if row.low is not None and row.high is not None:
+        by += (f" [{row.low:.4f}, {row.high:.4f}]" if ratio else
+               f" [{100 * row.low:+.2f}, {100 * row.high:+.2f}]")  # fmt: skip
+    return by if ratio else f"{by} points"
 
 
 def _show(found: Table, everything: bool) -> None:

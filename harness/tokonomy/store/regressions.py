@@ -14,10 +14,11 @@ is compared follows from what it is:
   work changes them.
 
 Variation between sessions comes from the cell's own history: from how runs of the same source and
-machine in the same epoch differ among themselves. Where these are fewer than three, the histories
-of all cells of that machine stand in for it, and where these say nothing either, only what is
-uncertain within the runs counts. Where answers are the same in every session, quality is uncertain
-by its samples alone.
+machine in the same epoch differ from one sitting to another. Where these are fewer than three, the
+histories of all cells of that machine stand in for it, and where its sittings are fewer than three
+as well, quality is compared by its samples alone and the rest not at all. Where answers are the
+same in every sitting, quality is uncertain by its samples alone, and an amount that is the same in
+every sitting is compared exactly.
 See ``stats.decisions``.
 """
 
@@ -42,7 +43,7 @@ from tokonomy.stats.estimate import Estimate, Z, missing
 from tokonomy.stats.means import mean
 from tokonomy.stats.paired import Comparison, difference, mcnemar
 from tokonomy.store.comparison import RunComparison, compare
-from tokonomy.store.history import History, Kind, additive, variance
+from tokonomy.store.history import ALIKE, History, Kind, additive, variance
 from tokonomy.store.metrics import METRICS
 from tokonomy.store.observed import Energy, Quality
 from tokonomy.store.record import Record
@@ -77,8 +78,9 @@ class Row:
         b: Value in the second.
         scale: What the difference is: ``difference`` (second minus first) or ``ratio`` (second over
             first); empty for counts and where there is none.
-        difference: With its 95 % interval, which holds both uncertainties.
-        low: Lower end.
+        difference: As ``scale`` says.
+        low: Lower end of its 95 % interval, which holds both uncertainties; None where nothing is
+            known of one of them.
         high: Upper end.
         p: That nothing changed; None where nothing was tested.
         p_adjusted: The same for the whole table.
@@ -220,12 +222,14 @@ def _compared(row: Row, name: str, kind: Kind, pair: _Pair, history: History) ->
     if kind != "share" and pair.epochs[0] != pair.epochs[1]:
         return replace(row, reason="across-epochs")
     basis, between = history.sessions(name, kind, pair.entries[0])
+    if kind == "amount" and basis.endswith(ALIKE):
+        return replace(_exact(row), basis=basis)
     changed = change(found, between)
     if changed is None:
         return replace(row, reason=found.reason or "no-interval")
     told = _told(row, changed, kind, basis, test)
     if kind != "share" and between is None:
-        return replace(told, p=None, reason="no-history")
+        return replace(told, low=None, high=None, p=None, basis="", reason="no-history")
     return told
 
 
