@@ -17,11 +17,11 @@ from tokonomy.stats.decisions import (
     adjusted,
     change,
     decide,
-    quantile,
     sessions,
     tail,
 )
 from tokonomy.stats.estimate import Estimate, Z, missing
+from tokonomy.stats.means import student
 
 
 def most(trials: int, share: float = LEVEL) -> float:
@@ -41,7 +41,7 @@ def test_the_tail_is_students(t: float, freedom: int) -> None:
 
 @pytest.mark.parametrize("freedom", [1, 2, 5, 40, 5_000, 20_000])
 def test_the_interval_reaches_as_far_as_the_tail_says(freedom: int) -> None:
-    assert quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-3)
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 200])

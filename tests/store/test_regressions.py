@@ -15,7 +15,7 @@ from tokonomy.stats.decisions import LEVEL
 from tokonomy.store.database import open_store
 from tokonomy.store.observed import Peak
 from tokonomy.store.record import Record
-from tokonomy.store.regressions import Row, Table, events, named, sentence, table
+from tokonomy.store.regressions import Row, Table, named, sentence, table
 from tokonomy.store.sources import Pool, from_database, from_files, pool
 from tokonomy.store.statements import Said, Statement, digest
 
@@ -347,30 +347,6 @@ def test_sources_give_the_same_runs(tmp_path: Path) -> None:
     (tmp_path / "shelf/9.jsonl").write_text(changed.line())
     with pytest.raises(BadRecord, match=r"9\.jsonl:1: another record has the id"):
         from_files(tmp_path / "shelf")
-
-
-def test_events_are_what_the_newest_runs_changed() -> None:
-    old = history()
-    slow = made(9, latency_ratio=0.95)
-    steady = [made(at, seed=3, latency_ratio=0.7) for at in (0, 1, 2, 9)]
-    found = events(of(*old, slow, *steady))
-    timed = [each for each in found if each.row and each.row.figure == "latency_ratio"]
-    assert [(each.kind, each.row and each.row.runs[1]) for each in timed] == [
-        ("regressed", slow.run_id)
-    ]
-    assert timed[0].at.startswith(slow.started[:19])
-    assert "latency_ratio regressed" in timed[0].text
-    assert events(of(*old, slow, *steady), since="2027-01-01T00:00:00.000000Z") == []
-    assert events(of(old[0])) == []
-
-
-def test_a_new_epoch_is_an_event() -> None:
-    later = references(20, 3)
-    every = of(*references(0, 1), *later)
-    (found,) = [each for each in events(every) if each.kind == "epoch"]
-    assert (found.at[:19], found.row) == (later[0].started[:19], None)
-    assert "cpu: made-up CPU x2" in found.text
-    assert "epoch" not in {each.kind for each in events(every, since=later[1].started)}
 
 
 def test_a_row_in_words() -> None:

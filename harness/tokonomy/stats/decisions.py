@@ -38,13 +38,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokonomy.stats.estimate import Estimate, Z
+from tokonomy.stats.means import NORMAL, student
 
 Floats = NDArray[np.float64]
 Outcome = Literal["improved", "no detectable difference", "regressed", "not comparable"]
@@ -53,7 +53,6 @@ LEVEL = 0.05
 """Share of false alarms that is borne, among the changes told of one table."""
 
 _NODES = 4001  # of the integral of Student's density: p is right to 2 % down to 1e-12
-_NORMAL = 10_000  # degrees of freedom from which on t is normal to four digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +145,10 @@ def change(difference: Estimate, between: Sessions | None) -> Change | None:
     if difference.value is None or difference.low is None or difference.high is None:
         return None
     value, tau = difference.value, math.sqrt(2 * between.variance) if between else 0.0
-    freedom = between.freedom if between else _NORMAL
+    freedom = between.freedom if between else NORMAL
     down, up = (math.hypot(max(0.0, reach) / Z, tau)
                 for reach in (value - difference.low, difference.high - value))  # fmt: skip
-    reach, towards = quantile(freedom), down if value > 0 else up
+    reach, towards = student(freedom), down if value > 0 else up
     p = 1.0 if value == 0 else tail(abs(value) / towards, freedom) if towards else 0.0
     return Change(value=value, low=value - reach * down, high=value + reach * up, p=p)
 
@@ -162,7 +161,7 @@ def tail(t: float, freedom: int) -> float:
     >>> round(tail(12.706, 1), 4), round(tail(2.2281, 10), 4), round(tail(1.96, 10**6), 4)
     (0.05, 0.05, 0.05)
     """
-    if freedom >= _NORMAL:
+    if freedom >= NORMAL:
         return math.erfc(t / math.sqrt(2))
     angle = math.atan(t / math.sqrt(freedom))
     return _mass(angle, freedom) / _mass(0.0, freedom)
@@ -172,22 +171,6 @@ def _mass(start: float, freedom: int) -> float:
     angle = np.linspace(start, math.pi / 2, _NODES)
     density = np.cos(angle) ** (freedom - 1)
     return float((density[1:] + density[:-1]).sum() / 2 * (angle[1] - angle[0]))
-
-
-@lru_cache(maxsize=256)
-def quantile(freedom: int) -> float:
-    """97.5 % point of Student's t: the 95 % interval reaches as far on either side.
-
-    >>> round(quantile(2), 2), round(quantile(10), 2), round(quantile(10**6), 2)
-    (4.3, 2.23, 1.96)
-    """
-    low, high = Z, 13.0
-    if freedom >= _NORMAL:
-        return Z
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle, freedom) > 1 - 0.95 else (low, middle)
-    return (low + high) / 2
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:

@@ -332,52 +332,6 @@ def _each(record: Record, name: str) -> np.ndarray[tuple[int], np.dtype[np.float
     return np.array([ours == theirs for ours, theirs in pairs], dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that a reader of a feed, or of a nightly job's report, should know.
-
-    Attributes:
-        kind: ``regressed``, ``improved`` or ``epoch``.
-        at: When, UTC with six decimals: the start of the run, or of the epoch.
-        text: In a sentence.
-        row: What was decided; None of an epoch.
-    """
-
-    kind: Literal["regressed", "improved", "epoch"]
-    at: str
-    text: str
-    row: Row | None = None
-
-
-def events(every: Pool, since: str = "") -> list[Event]:
-    """What the newest run of each cell changed against the run before, and epochs, oldest first.
-
-    Args:
-        every: All runs there are.
-        since: Only what happened from then on, UTC with six decimals.
-    """
-    last = newest(every.values())
-    fresh = {each.run_id for each in last.values() if each.order[0] >= since}
-    before = newest(each for each in every.values() if each.run_id not in fresh)
-    # What was run again only; a cell's first run changes nothing.
-    again = {each.run_id: each for cell, each in last.items()
-             if each.run_id in fresh and cell in before}  # fmt: skip
-    found = table({each.run_id: each for each in before.values()}, again, [every])
-    told = [
-        Event(kind="regressed" if row.decision == "regressed" else "improved",
-              at=every[row.runs[1]].order[0], text=sentence(row), row=row)
-        for row in found.rows if row.decision in ("regressed", "improved")
-    ]  # fmt: skip
-    for where, begun in History([every], {}).begun.items():
-        told += [
-            Event(kind="epoch", at=moment,
-                  text=f"a new epoch of {where.device_class} began: the reference's own latency "
-                       "shifted beyond chance")
-            for moment in begun if moment >= since
-        ]  # fmt: skip
-    return sorted(told, key=lambda each: (each.at, each.text))
-
-
 def named(cell: Mapping[str, object]) -> str:
     """A cell in a few words: family, method, setting, task and calls."""
     params = json.loads(str(cell["params"]))
