@@ -89,7 +89,8 @@ class History:
         if at not in self._kept:
             runs = sittings(chain.from_iterable(groups), lambda each: each.order[0])
             place = {each.run_id: number for number, some in enumerate(runs) for each in some}
-            spread = [(group[0].cell, _spread(group, figure, kind, place)) for group in groups]
+            spread = [(group[0].cell, _spread(group, figure, kind, place))
+                      for group in groups if len(group) > 1]  # fmt: skip
             cells = {cell for cell, (_, _, numbers) in spread if len(set(numbers)) > 1}
             self._kept[at] = len(cells), sessions(each for _, each in spread)
         return self._kept[at]
