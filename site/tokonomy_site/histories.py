@@ -2,7 +2,8 @@
 
 A cell is what stays the same by ``IDENTITY``, so its code and the harness may change between runs.
 Changes are looked for in figures that do not depend on how fast the device was that day: ratios
-taken within a run, quality, memory. The level of chance is shared by all series of a snapshot.
+taken within a run, quality, memory. Runs of one sitting share the machine's mood, so each sitting
+is one value, the median. The level of chance is shared by all series of a snapshot.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from tokonomy.stats import changes
-from tokonomy.store.epochs import Device, epoch
+from tokonomy.store.epochs import Device, epoch, sittings
 from tokonomy.store.metrics import METRICS
 from tokonomy_site.figures import form_of, known
 from tokonomy_site.links import slug
@@ -41,7 +43,7 @@ class Change:
     """A figure of a cell that shifted for good.
 
     Attributes:
-        run: The first at the new level.
+        run: The first of the first sitting at the new level.
         figure: Its name.
         before: Median of the level before.
         after: Median of the new level.
@@ -103,8 +105,7 @@ def histories(runs: Iterable[Run], begun: Begun) -> dict[Identity, History]:
         if run.role == "result":
             cells[run.identity].append(run)
     again = {cell: tuple(some) for cell, some in cells.items() if len(some) > 1}
-    series = {(cell, name): _series(some, name) for cell, some in again.items() for name in WATCHED}
-    long = {key: each for key, each in series.items() if len(each) >= 2 * changes.LEAST_VALUES}
+    long = {(cell, name): each for cell, some in again.items() for name, each in _long(some)}
     level = changes.LEVEL / max(1, len(long))
     found: dict[Identity, list[Change]] = defaultdict(list)
     for (cell, name), each in long.items():
@@ -120,21 +121,42 @@ def histories(runs: Iterable[Run], begun: Begun) -> dict[Identity, History]:
     }
 
 
-def _series(runs: Sequence[Run], name: str) -> list[Run]:
-    """Runs with the figure that stand; none where it is not above 0 throughout, as is asked."""
+def chance(found: Iterable[History]) -> float:
+    """The share of snapshots with these histories that would show a change if nothing changed.
+
+    It is a bound. The level of one series ends at ``changes.LEAST_LEVEL``, so that of very many of
+    them more than ``changes.LEVEL`` may show one.
+    """
+    many = sum(1 for each in found for _ in _long(each.runs))
+    return min(1.0, max(changes.LEVEL, many * changes.LEAST_LEVEL))
+
+
+def _long(runs: Sequence[Run]) -> Iterator[tuple[str, list[list[Run]]]]:
+    """Figures with enough sittings to show a change, and these."""
+    for name in WATCHED:
+        series = _series(runs, name)
+        if len(series) >= 2 * changes.LEAST_VALUES:
+            yield name, series
+
+
+def _series(runs: Sequence[Run], name: str) -> list[list[Run]]:
+    """Sittings of runs with the figure that stand; none where it is not above 0 throughout."""
     some = [
         run
         for run in runs[-MOST:]
         if run.status == "ok" and run.trust.stands and known(run.figure(name))
     ]
-    return some if all((run.figure(name).value or 0.0) > 0 for run in some) else []
+    positive = all((run.figure(name).value or 0.0) > 0 for run in some)
+    return sittings(some, lambda run: run.started) if positive else []
 
 
-def _changes(series: Sequence[Run], name: str, level: float, begun: Begun) -> Iterator[Change]:
-    values = [run.figure(name).value or 0.0 for run in series]
+def _changes(
+    series: Sequence[Sequence[Run]], name: str, level: float, begun: Begun
+) -> Iterator[Change]:
+    values = [median(run.figure(name).value or 0.0 for run in sitting) for sitting in series]
     for before, after in pairwise(changes.epochs(values, level=level)):
-        first = series[after.start]
-        why = _why(series[after.start - 1], first, begun)
+        first = series[after.start][0]
+        why = _why(series[after.start - 1][-1], first, begun)
         yield Change(run=first, figure=name, before=before.level, after=after.level, why=why)
 
 

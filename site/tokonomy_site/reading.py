@@ -147,7 +147,7 @@ def _trusts(runs: Iterable[Run], said: Iterable[Statement]) -> dict[str, Trust]:
     for each in said:
         by_run.setdefault(each.run_id, []).append(each)
     attempts = (
-        Attempt(run_id=run.id, cell=run.identity, order=run.order, ok=run.status == "ok")
+        Attempt(run_id=run.id, identity=run.identity, order=run.order, status=run.status)
         for run in runs
     )
     return trusted(attempts, by_run)

@@ -85,7 +85,26 @@ def test_two_sets_are_a_gate(tmp_path: Path, new: Record, code: int, shown: str 
     row = next(each for each in printed["rows"] if each["figure"] == "latency_ratio")
     assert row["decision"] == (shown or "no detectable difference")
     assert 0 <= row["p"] <= row["p_adjusted"] <= 1
-    assert (row["basis"], row["runs"][1]) == ("own history of 3 runs", new.run_id)
+    assert (row["basis"], row["runs"][1]) == ("own history of 3 sittings", new.run_id)
+
+
+def test_the_share_of_false_alarms_is_told_where_something_was_tested(tmp_path: Path) -> None:
+    a, b = shelf(tmp_path / "a.jsonl", *OLD), shelf(tmp_path / "b.jsonl", SAME)
+    assert "at most 5% of the changes that were tested are expected" in tokonomy(a, b).stdout
+    bad = make_record(attempt=9, status="oom", **SMALL)
+    said = tokonomy(a, shelf(tmp_path / "c.jsonl", bad)).stdout
+    assert "regressed" in said
+    assert "expected" not in said
+
+
+def test_two_runs_say_of_latency_what_the_interval_does_not_know(tmp_path: Path) -> None:
+    db = str(tmp_path / "a.sqlite")
+    with open_store(db) as store:
+        store.add_all([OLD[0], SAME])
+    lines = tokonomy(OLD[0].run_id, SAME.run_id, "--db", db).stdout.splitlines()
+    (at,) = [at for at, line in enumerate(lines) if line.startswith("latency, second over first")]
+    assert "no detectable difference" not in lines[at]
+    assert "within the runs only; sessions may differ by more" in lines[at + 1]
 
 
 def test_a_gate_that_measured_nothing_fails(tmp_path: Path) -> None:
@@ -104,7 +123,7 @@ def test_further_history_is_read(tmp_path: Path) -> None:
     assert "figures were compared within the runs only" in tokonomy(a, b).stdout
     more = shelf(tmp_path / "more" / "old.jsonl", *OLD)
     known = json.loads(tokonomy(a, b, "--json", "--history", str(Path(more).parent)).stdout)["rows"]
-    assert "own history of 3 runs" in {row["basis"] for row in known}
+    assert "own history of 3 sittings" in {row["basis"] for row in known}
 
 
 def test_a_database_a_folder_and_a_revision_are_sets(

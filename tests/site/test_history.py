@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,32 @@ def test_the_level_of_chance_is_shared_by_all_series(shot: Snapshot) -> None:
     found = [change for each in many.values() for change in each.changes]
     assert len(found) == 40  # the true one of each copy, and none by chance
     assert {change.figure for change in found} == {"speed_up"}
+
+
+def test_runs_of_one_sitting_are_one_value(shot: Snapshot) -> None:
+    """Pressed into an hour or so all runs are one sitting, and one value shows no change."""
+
+    def moved(minutes: int) -> list[histories.Change]:
+        runs = [run for run in shot.runs if run.method == "tome"]
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        times = [start + timedelta(minutes=minutes * at) for at in range(len(runs))]
+        pressed = [replace(run, started=f"{at:%Y-%m-%dT%H:%M:%SZ}")
+                   for run, at in zip(runs, times, strict=True)]  # fmt: skip
+        (found,) = histories.histories(pressed, {}).values()
+        return list(found.changes)
+
+    assert [change.figure for change in moved(91)] == ["speed_up"]  # also where two failed between
+    assert moved(10) == []
+
+
+def test_the_page_says_how_often_chance_shows_a_change(shot: Snapshot, place: Path) -> None:
+    text = (place / "history.html").read_text(encoding="utf-8")
+    assert "at most 1 % of snapshots" in text
+    (some,) = [each for each in shot.histories.values() if each.changes]
+    assert histories.chance([]) == histories.chance([some]) == 0.01
+    (each,) = {histories.chance([some] * n) / n for n in (200, 300)}
+    series = round(each * 10_000)
+    assert 3 <= series <= len(histories.WATCHED)
 
 
 def test_histories_of_a_method_are_spread_over_pages(shot: Snapshot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -16,11 +17,11 @@ from tokonomy.stats.decisions import (
     adjusted,
     change,
     decide,
-    quantile,
     sessions,
     tail,
 )
 from tokonomy.stats.estimate import Estimate, Z, missing
+from tokonomy.stats.means import student
 
 
 def most(trials: int, share: float = LEVEL) -> float:
@@ -40,7 +41,7 @@ def test_the_tail_is_students(t: float, freedom: int) -> None:
 
 @pytest.mark.parametrize("freedom", [1, 2, 5, 40, 5_000, 20_000])
 def test_the_interval_reaches_as_far_as_the_tail_says(freedom: int) -> None:
-    assert quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-3)
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 200])
@@ -53,26 +54,56 @@ def test_no_figure_has_nothing_to_adjust() -> None:
     assert adjusted([]) == []
 
 
+def apart(*groups: tuple[object, object]) -> Sessions | None:
+    """Of groups of runs whose sittings are all different."""
+    count = itertools.count()
+    return sessions([(values, within, list(itertools.islice(count, len(values))))  # type: ignore[arg-type]
+                     for values, within in groups])  # fmt: skip
+
+
 def test_sessions_by_hand() -> None:
-    exact = sessions([([1.0, 2.0, 3.0], [0.0] * 3), ([5.0], [0.0]), ([7.0, 7.0], [0.0] * 2)])
-    assert exact == Sessions(variance=2 / 3, freedom=3, runs=5, groups=2, apart=True)
+    exact = apart(([1.0, 2.0, 3.0], [0.0] * 3), ([5.0], [0.0]), ([7.0, 7.0], [0.0] * 2))
+    assert exact == Sessions(variance=2 / 3, freedom=3, sittings=5, apart=True)
     # Equal variances: the sample variance less what is uncertain within, and never below 0.
-    known = sessions([([1.0, 2.0, 3.0], [0.25] * 3)])
+    known = apart(([1.0, 2.0, 3.0], [0.25] * 3))
     assert known is not None
     assert known.variance == pytest.approx(0.75)
-    quiet = sessions([([1.0, 2.0, 3.0], [4.0] * 3)])
+    quiet = apart(([1.0, 2.0, 3.0], [4.0] * 3))
     assert quiet is not None
     assert (quiet.variance, quiet.apart) == (0.0, True)
-    alike = sessions([([2.0, 2.0], [0.0, 0.0])])
+    alike = apart(([2.0, 2.0], [0.0, 0.0]))
     assert alike is not None
     assert not alike.apart
-    assert sessions([([1.0], [0.1]), ([], [])]) is None
+    assert apart(([1.0], [0.1]), ([], [])) is None
+
+
+@pytest.mark.parametrize(
+    ("places", "freedom", "sittings"),
+    [
+        ([[0, 1, 2]] * 33, 2, 3),  # every cell in all of three
+        ([[0, 1], [1, 2], [0, 2]] * 9, 2, 3),  # linked through one another
+        ([[0, 1], [2, 3]] * 9, 2, 4),  # not linked: a level of its own for each two
+        ([[0, 1], [2, 3], [1, 2]], 3, 4),
+        ([[0, 0, 1, 1]], 1, 2),
+    ],
+)
+def test_cells_of_one_sitting_add_no_freedom(
+    places: list[list[int]], freedom: int, sittings: int
+) -> None:
+    found = sessions([(np.arange(len(each)), [0.0] * len(each), each) for each in places])
+    assert found is not None
+    assert (found.freedom, found.sittings) == (freedom, sittings)
+
+
+def test_of_a_sitting_its_newest_run_counts() -> None:
+    found = sessions([([1.0, 5.0, 2.0, 7.0], [0.0] * 4, [0, 0, 1, 1])])
+    assert found == sessions([([5.0, 7.0], [0.0] * 2, [0, 1])])
 
 
 def test_sessions_are_dersimonian_and_lairds() -> None:
     rng = np.random.default_rng(1)
     values, within = rng.normal(0, 1, 8), rng.uniform(0.1, 0.6, 8)
-    found = sessions([(values, within)])
+    found = apart((values, within))
     weights = 1 / within
     centre = np.average(values, weights=weights)
     excess = (weights * (values - centre) ** 2).sum() - 7
@@ -82,7 +113,7 @@ def test_sessions_are_dersimonian_and_lairds() -> None:
 
 
 def test_a_change_by_hand() -> None:
-    between = Sessions(variance=0.02, freedom=4, runs=5, groups=1, apart=True)
+    between = Sessions(variance=0.02, freedom=4, sittings=5, apart=True)
     found = change(measured(0.5, 0.1), between)
     assert found is not None
     error = math.sqrt(0.1**2 + 2 * 0.02)
@@ -127,7 +158,7 @@ def cell(
 ) -> tuple[Estimate, Sessions | None]:
     """The newest two of a cell's runs and its history: log ratios of ``runs`` sessions and one."""
     values = rng.normal(0, tau, runs + 1) + rng.normal(0, error, runs + 1)
-    history = sessions([(values[:runs], [error**2] * runs)])
+    history = apart((values[:runs], [error**2] * runs))
     return measured(float(values[runs] + shift - values[runs - 1]), math.sqrt(2) * error), history
 
 
@@ -176,9 +207,54 @@ def test_a_pooled_history_keeps_the_level_where_cells_are_alike(cells: int) -> N
         levels, error = rng.normal(0, 1, cells), rng.uniform(0.005, 0.02, cells)
         runs = levels + rng.normal(0, 0.02, (3, cells)) + rng.normal(0, 1, (3, cells)) * error
         groups = [(runs[:2, at], [error[at] ** 2] * 2) for at in range(cells)]
-        found = change(measured(runs[2, 0] - runs[1, 0], math.sqrt(2) * error[0]), sessions(groups))
+        found = change(measured(runs[2, 0] - runs[1, 0], math.sqrt(2) * error[0]), apart(*groups))
         hits += found is not None and found.p < LEVEL
     assert hits / trials <= most(trials)
+
+
+CELLS, RUN = 33, 0.01
+"""Cells of a suite, and how runs of one sitting differ."""
+
+SHARED = [list(range(3))] * CELLS, [[at % 3, (at + 1) % 3] for at in range(CELLS)]
+"""Of each cell the sittings it was run in, of three: all, as a history of its own; two, pooled."""
+
+
+@pytest.mark.parametrize("places", SHARED, ids=["own", "pooled"])
+@pytest.mark.parametrize("tau", [0.0, 0.01, 0.05])
+def test_a_mood_that_all_cells_share_is_no_change(places: list[list[int]], tau: float) -> None:
+    """Tables of cells that are run again once more, after three sittings."""
+    rng, trials, told = np.random.default_rng(33), 300, 0
+    for _ in range(trials):
+        mood = rng.normal(0, tau, 4)
+        runs = mood[:, None] + rng.normal(0, RUN, (4, CELLS))
+        groups = [(runs[each, at], [0.0] * len(each), each) for at, each in enumerate(places)]
+        pooled = sessions(groups)
+        ps = []
+        for at, group in enumerate(groups):
+            between = sessions([group]) if len(group[2]) == 3 else pooled
+            exact = measured(float(runs[3, at] - runs[group[2][-1], at]), 0.0)
+            found = change(exact, between)
+            assert found is not None
+            ps.append(found.p)
+        told += min(adjusted(ps)) <= LEVEL
+    assert told / trials <= most(trials)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.05])
+@pytest.mark.parametrize("again", [1, 2, 5])
+def test_runs_of_one_sitting_are_no_history_of_their_own(tau: float, again: int) -> None:
+    """Four sittings of some runs each, after which nothing changed: 1 % apart within a sitting."""
+    rng, trials, told = np.random.default_rng(again), 2000, 0
+    for _ in range(trials):
+        mood = np.repeat(rng.normal(0, tau, 5), again)
+        runs = mood + rng.normal(0, RUN, 5 * again)
+        old = runs[: 4 * again]
+        numbers = [at // again for at in range(4 * again)]
+        between = sessions([(old, np.zeros_like(old), numbers)])
+        found = change(measured(float(runs[-1] - old[-1]), 0.0), between)
+        assert found is not None
+        told += found.p <= LEVEL
+    assert told / trials <= most(trials)
 
 
 def test_a_table_without_a_change_is_silent_and_one_with_some_tells_few_others() -> None:

@@ -20,13 +20,21 @@ from lm_eval.loggers import EvaluationTracker
 from lm_eval.utils import make_table
 from pytest_benchmark.stats import Stats
 
-from records import language_records, make_gpu_record, make_records
+from records import (
+    language_records,
+    make_gpu_record,
+    make_language_record,
+    make_record,
+    make_records,
+)
 from tokonomy.errors import StoreReadOnly, UsageError
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.exports import FORMS, benchmarks, datasette, lm_eval, lm_results, write
 from tokonomy.store.exports.columns import columns
 from tokonomy.store.exports.tables import as_parquet
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL
+from tokonomy.store.standing import role
+from tokonomy.store.statements import Statement, digest
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +165,56 @@ def test_the_shape_is_that_of_lm_eval(store: Store, tmp_path: Path) -> None:
     }  # fmt: skip
     assert file.split("/")[1].startswith("results_20")
     assert ":" not in file
+
+
+def test_names_of_lm_eval_are_for_its_tasks_alone() -> None:
+    own = make_language_record(family="kv")
+    ref = own.cell.task.model_copy(update={"ref": "lm_eval:arc_easy"})
+    theirs = own.model_copy(update={"cell": own.cell.model_copy(update={"task": ref})})
+    names = []
+    for record in (own, theirs):
+        ((_, document),) = lm_results.files([record])
+        (name,) = document["results"]
+        names.append(name)
+        said = document["configs"][name]["metadata"]["score"]
+        assert ("lm-eval's own scoring" in said) == (record is theirs)
+        assert document["config"]["role"] == "result"
+        assert isinstance(document["config"]["flags"], list)
+    assert names == [f"tokonomy:{own.cell.task.ref}", "arc_easy"]
+
+
+def test_only_results_are_told_to_other_tools() -> None:
+    good = make_gpu_record(samples=12)
+    scripted = make_gpu_record(samples=12, cell={"device_class": "cuda: scripted GPU"})
+    control = make_record(method="planted-slow", samples=12)
+    invalid = good.model_copy(update={"status": "invalid", "reason": "throttled"})
+    assert role(control) == "control"
+    document = benchmarks.document([good, scripted, control, invalid])
+    told = {each["extra_info"]["run_id"] for each in document["benchmarks"]}
+    assert told == {good.run_id}
+    assert {each["extra_info"]["role"] for each in document["benchmarks"]} == {"result"}
+    language = make_language_record(family="kv")
+    suite = language.model_copy(update={"suite": "calibration"})
+    assert list(lm_results.files([suite])) == []
+
+
+def test_trust_is_told_in_every_table(tmp_path: Path) -> None:
+    old, new = (make_record(attempt=at, samples=12) for at in range(2))
+    doubt = Statement(run_id=new.run_id, record_sha256=digest(new), says="withdrawn", by="someone",
+                      at="2026-03-01T00:00:00Z", reason="because")  # fmt: skip
+    with open_store(tmp_path / "a.sqlite") as opened:
+        opened.add_all([old, new])
+        assert [run.trust for run in opened.runs()] == ["superseded", "self-reported"]
+        opened.say(doubt)
+        for form in ("parquet", "csv", "json"):
+            write(opened, tmp_path / form, form)
+        assert [run.trust for run in opened.latest()] == ["withdrawn"]
+    levels = ["self-reported", "withdrawn"]
+    assert pq.read_table(tmp_path / "parquet")["trust"].to_pylist() == levels
+    text = (tmp_path / "csv").read_text(encoding="utf-8")
+    assert [row["trust"] for row in csv.DictReader(io.StringIO(text))] == levels
+    runs = json.loads((tmp_path / "json").read_text(encoding="utf-8"))["runs"]
+    assert [run["trust"] for run in runs] == levels
 
 
 def test_vision_and_failed_runs_are_no_language_results(store: Store) -> None:

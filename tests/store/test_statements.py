@@ -21,6 +21,8 @@ from tokonomy.store.statements import (
     Attempt,
     Said,
     Statement,
+    Trust,
+    counting,
     digest,
     read_statement,
     reserved,
@@ -194,17 +196,39 @@ def test_the_time_orders_statements_not_their_text() -> None:
     assert trust([end, doubt]).level == "self-reported"
 
 
-def test_only_a_good_run_that_stands_supersedes() -> None:
-    def run(name: str, order: int, ok: bool = True, cell: str = "cell") -> Attempt:
-        return Attempt(run_id=name, cell=cell, order=(str(order), name), ok=ok)
+def attempt(name: str, order: int, status: str = "ok", cell: str = "cell") -> Attempt:
+    return Attempt(run_id=name, identity=cell, order=(str(order), name), status=status)
 
-    runs = [run("old", 1), run("new", 2), run("failed", 3, ok=False), run("other", 4, cell="else")]
+
+def test_only_a_good_run_that_stands_supersedes() -> None:
+    runs = [attempt("old", 1), attempt("new", 2), attempt("failed", 3, "crash"),
+            attempt("other", 4, cell="else")]  # fmt: skip
     levels = {name: found.level for name, found in trusted(runs, {}).items()}
     assert levels == {"old": "superseded", "new": "self-reported", "failed": "self-reported",
                       "other": "self-reported"}  # fmt: skip
-    taken = {"new": [said("withdrawn")]}
-    levels = {name: found.level for name, found in trusted(runs, taken).items()}
-    assert (levels["old"], levels["new"]) == ("self-reported", "withdrawn")
+    for doubt in ("withdrawn", "disputed"):
+        levels = {
+            name: found.level for name, found in trusted(runs, {"new": [said(doubt)]}).items()
+        }
+        assert (levels["old"], levels["new"]) == ("self-reported", doubt)
+    settled = {"new": [said("disputed"), said("resolved", day=2)]}
+    assert trusted(runs, settled)["old"].level == "superseded"
+
+
+def test_the_run_that_counts_went_well_and_stands_if_any_does() -> None:
+    def counts(*runs: Attempt, failures: bool = False, **doubts: Said) -> str:
+        trusts = {name: trust([said(doubt)]) for name, doubt in doubts.items()}
+        found = counting(runs, lambda run: trusts.get(run.run_id, Trust()), failures=failures)
+        return found["cell"].run_id
+
+    old, new, failed = attempt("old", 1), attempt("new", 2), attempt("failed", 3, "oom")
+    assert counts(failed, old, new) == counts(new, old) == "new"
+    assert counts(failed, old, new, failures=True) == "failed"
+    assert counts(old, new, failed, new="disputed") == "old"
+    assert counts(old, new, new="withdrawn", failures=True) == "old"
+    assert counts(old, failed, old="withdrawn") == "failed"
+    assert counts(old, new, old="disputed", new="disputed") == "new"
+    assert counting([], lambda run: Trust()) == {}
 
 
 def test_a_clock_may_run_ahead_by_a_day() -> None:

@@ -25,13 +25,13 @@ from tokonomy.store.regressions import Row, Table, table
 from tokonomy.store.regressions import named as named_cell
 
 
-def _said(name: str, estimate: Estimate, none: float, unit: str, scale: float = 1.0) -> str:
-    """A difference with its interval, and in words whether it is one."""
+def _said(name: str, estimate: Estimate, none: float | None, unit: str, scale: float = 1.0) -> str:
+    """A difference with its interval, and in words whether it is one, if ``none`` can tell."""
     if estimate.value is None:
         return plain(f"{name}: not comparable ({estimate.reason})")
     if estimate.low is None or estimate.high is None:
         return f"{name}: {scale * estimate.value:.3f}{unit} (no interval: {estimate.reason})"
-    seen = estimate.low > none or estimate.high < none
+    seen = none is None or estimate.low > none or estimate.high < none
     return (
         f"{name}: {scale * estimate.value:.3f}{unit} "
         f"[{scale * estimate.low:.3f}, {scale * estimate.high:.3f}], n = {estimate.n}"
@@ -59,7 +59,10 @@ def _print(found: RunComparison, shifted: str | None) -> None:
             f"  exact McNemar p = {found.test.p:.3g}; only the second right: {found.test.wins}, "
             f"only the first: {found.test.losses}"
         )
-    click.echo(_said("latency, second over first", found.latency_ratio, 1.0, ""))
+    click.echo(_said("latency, second over first", found.latency_ratio, None, ""))
+    if found.latency_ratio.low is not None:
+        click.echo("  the interval knows what is uncertain within the runs only; sessions may "
+                   "differ by more: compare sets of records to decide")  # fmt: skip
     if shifted:
         click.echo(plain(shifted))
 
@@ -70,11 +73,14 @@ def _number(value: float | str | None) -> str:
 
 def _moved(row: Row) -> str:
     """The difference with its interval, as a factor or in points."""
-    if row.difference is None or row.low is None or row.high is None:
+    if row.difference is None:
         return "-"
-    if row.scale == "ratio":
-        return f"x{row.difference:.4f} [{row.low:.4f}, {row.high:.4f}]"
-    return f"{100 * row.difference:+.2f} [{100 * row.low:+.2f}, {100 * row.high:+.2f}] points"
+    ratio = row.scale == "ratio"
+    by = f"x{row.difference:.4f}" if ratio else f"{100 * row.difference:+.2f}"
+    if row.low is not None and row.high is not None:
+        by += (f" [{row.low:.4f}, {row.high:.4f}]" if ratio else
+               f" [{100 * row.low:+.2f}, {100 * row.high:+.2f}]")  # fmt: skip
+    return by if ratio else f"{by} points"
 
 
 def _show(found: Table, everything: bool) -> None:
@@ -98,7 +104,9 @@ def _show(found: Table, everything: bool) -> None:
         click.echo(f"{blind} figures were compared {WITHIN}: no history tells how sessions differ")
     click.echo(f"not compared: {found.same} cells with no new run, {found.only_a} of A alone, "
                f"{found.only_b} of B alone")  # fmt: skip
-    click.echo(f"of the changes told a share of {LEVEL:g} is expected to be false alarms")
+    if any(row.p is not None for row in found.rows):
+        click.echo(f"at most {LEVEL:.0%} of the changes that were tested are expected to be false "
+                   "alarms")  # fmt: skip
 
 
 def _gate(first: Named, second: Named, history: str | None, how: tuple[bool, bool]) -> int:

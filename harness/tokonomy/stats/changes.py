@@ -49,8 +49,10 @@ REACH = 4.0
 few normal values are further, and one that is must not explain the whole variance."""
 
 DRAWS = 20_000
-"""Simulated series: half of ``LEVEL`` then rests on 100 of them, and a tenth of it on 10. Below
-2/``DRAWS`` the level stays there."""
+"""Simulated series: half of ``LEVEL`` then rests on 100 of them, and a tenth of it on 10."""
+
+LEAST_LEVEL = 2 / DRAWS
+"""Where less is asked, the level stays there: no simulated series is beyond the highest of them."""
 
 _BITS = 6  # of a length that is simulated: a store has series of hundreds of lengths
 _AT_ONCE = 1_000_000  # numbers drawn together, to bound memory

@@ -15,11 +15,15 @@ degrees of freedom:
     Q_g = sum_i u_i (y_i - ybar)^2,  u_i = 1 / v_i,  ybar = sum u_i y_i / sum u_i
     C_g = sum_i u_i - sum_i u_i^2 / sum_i u_i
 
-over the k_g runs of a group with values y_i and variances v_i within each. A few runs say little of
-tau, so d / s is held against Student's t with sum_g (k_g - 1) degrees of freedom. Where all v_i are
-equal, s^2 is the larger of 2 v and twice the runs' own sample variance, so that the test is exact
-where sessions differ by much, and stricter than asked where they do not. One of the two runs may be
-among those that tau comes from.
+over the k_g sittings of a group, whose newest runs have values y_i and variances v_i within each.
+One run stands for a sitting: others of it share its mood, and a mean of them would vary by less
+than the single runs that are compared. A few sittings say little of tau, so d / s is held against
+Student's t. What a machine's mood adds in one sitting may be the same for all cells, so a group
+adds a degree of freedom only for each sitting that no group before has linked to its others: one
+less than there are sittings, where every cell was run in all of them, however many cells there
+are. Where all v_i are equal, s^2 is the larger of 2 v and twice the runs' own sample variance, so
+that the test is exact where sessions differ by much, and stricter than asked where they do not. One
+of the two runs may be among those that tau comes from.
 
 Of many cells some differ by chance; p values of a whole table are adjusted after Benjamini and
 Hochberg (1995, J. R. Statist. Soc. B 57:289-300): of all changes that are told, a share of at most
@@ -34,21 +38,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tokonomy.stats.estimate import Estimate, Z
+from tokonomy.stats.means import NORMAL, student
 
+Floats = NDArray[np.float64]
 Outcome = Literal["improved", "no detectable difference", "regressed", "not comparable"]
 
 LEVEL = 0.05
 """Share of false alarms that is borne, among the changes told of one table."""
 
 _NODES = 4001  # of the integral of Student's density: p is right to 2 % down to 1e-12
-_NORMAL = 10_000  # degrees of freedom from which on t is normal to four digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +62,13 @@ class Sessions:
     Attributes:
         variance: tau^2, in the figure's unit squared.
         freedom: Degrees of freedom it was estimated with.
-        runs: Runs that it comes from.
-        groups: Groups of alike runs, one for each cell.
+        sittings: Different sittings that it comes from.
         apart: Whether any two runs of a group differ at all.
     """
 
     variance: float
     freedom: int
-    runs: int
-    groups: int
+    sittings: int
     apart: bool
 
 
@@ -87,34 +89,46 @@ class Change:
     p: float
 
 
-def sessions(groups: Iterable[tuple[ArrayLike, ArrayLike]]) -> Sessions | None:
-    """The variance between sessions; None without a group of two runs.
+def sessions(groups: Iterable[tuple[ArrayLike, ArrayLike, Sequence[int]]]) -> Sessions | None:
+    """The variance between sessions; None without a group that has two sittings.
 
     Args:
-        groups: Of each group of alike runs the values and their variances within the run, [k]
-            each; 0 where values are exact.
+        groups: Of each group of alike runs, oldest first, the values, their variances within the
+            run, and the sitting of each, which groups may share; [k] each. A variance of 0 says
+            that values are exact.
     """
-    above = 0.0
-    freedom = runs = count = 0
+    above, weight, freedom = 0.0, 0, 0
     apart = False
-    for each in groups:
-        values, within = (np.asarray(part, dtype=np.float64) for part in each)
-        if values.size < 2:
+    linked: dict[int, set[int]] = {}  # of each sitting those that groups link it to
+    for values, within, sittings in groups:
+        newest = {sitting: at for at, sitting in enumerate(sittings)}
+        if len(newest) < 2:
             continue
-        known = bool((within > 0).all())
-        weights = 1 / within if known else np.ones(values.size)  # exact: the sample variance
-        total = float(weights.sum())
-        scale = total - float(weights @ weights) / total
-        excess = float(weights @ (values - float(weights @ values) / total) ** 2)
-        excess -= values.size - 1 if known else 0
-        above += excess / scale * (values.size - 1)
-        freedom += values.size - 1
-        runs, count = runs + values.size, count + 1
-        apart = apart or bool((values != values[0]).any())
+        chosen = list(newest.values())
+        some, spread = (np.asarray(part, dtype=np.float64)[chosen] for part in (values, within))
+        above += (some.size - 1) * _excess(some, spread)
+        weight += some.size - 1
+        apart = apart or bool((some != some[0]).any())
+        for each in newest:
+            ours, theirs = (linked.setdefault(one, {one}) for one in (next(iter(newest)), each))
+            if ours is not theirs:
+                freedom += 1
+                ours |= theirs
+                linked |= dict.fromkeys(theirs, ours)
     if not freedom:
         return None
-    return Sessions(variance=max(0.0, above / freedom), freedom=freedom, runs=runs, groups=count,
+    return Sessions(variance=max(0.0, above / weight), freedom=freedom, sittings=len(linked),
                     apart=apart)  # fmt: skip
+
+
+def _excess(values: Floats, within: Floats) -> float:
+    """By how much values of one group vary more than within each; may be negative."""
+    known = bool((within > 0).all())
+    weights = 1 / within if known else np.ones(values.size)  # exact: the sample variance
+    total = float(weights.sum())
+    scale = total - float(weights @ weights) / total
+    squares = float(weights @ (values - float(weights @ values) / total) ** 2)
+    return (squares - (values.size - 1 if known else 0)) / scale
 
 
 def change(difference: Estimate, between: Sessions | None) -> Change | None:
@@ -131,10 +145,10 @@ def change(difference: Estimate, between: Sessions | None) -> Change | None:
     if difference.value is None or difference.low is None or difference.high is None:
         return None
     value, tau = difference.value, math.sqrt(2 * between.variance) if between else 0.0
-    freedom = between.freedom if between else _NORMAL
+    freedom = between.freedom if between else NORMAL
     down, up = (math.hypot(max(0.0, reach) / Z, tau)
                 for reach in (value - difference.low, difference.high - value))  # fmt: skip
-    reach, towards = quantile(freedom), down if value > 0 else up
+    reach, towards = student(freedom), down if value > 0 else up
     p = 1.0 if value == 0 else tail(abs(value) / towards, freedom) if towards else 0.0
     return Change(value=value, low=value - reach * down, high=value + reach * up, p=p)
 
@@ -147,7 +161,7 @@ def tail(t: float, freedom: int) -> float:
     >>> round(tail(12.706, 1), 4), round(tail(2.2281, 10), 4), round(tail(1.96, 10**6), 4)
     (0.05, 0.05, 0.05)
     """
-    if freedom >= _NORMAL:
+    if freedom >= NORMAL:
         return math.erfc(t / math.sqrt(2))
     angle = math.atan(t / math.sqrt(freedom))
     return _mass(angle, freedom) / _mass(0.0, freedom)
@@ -157,22 +171,6 @@ def _mass(start: float, freedom: int) -> float:
     angle = np.linspace(start, math.pi / 2, _NODES)
     density = np.cos(angle) ** (freedom - 1)
     return float((density[1:] + density[:-1]).sum() / 2 * (angle[1] - angle[0]))
-
-
-@lru_cache(maxsize=256)
-def quantile(freedom: int) -> float:
-    """97.5 % point of Student's t: the 95 % interval reaches as far on either side.
-
-    >>> round(quantile(2), 2), round(quantile(10), 2), round(quantile(10**6), 2)
-    (4.3, 2.23, 1.96)
-    """
-    low, high = Z, 13.0
-    if freedom >= _NORMAL:
-        return Z
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle, freedom) > 1 - 0.95 else (low, middle)
-    return (low + high) / 2
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:

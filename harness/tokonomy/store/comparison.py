@@ -27,7 +27,8 @@ class RunComparison:
         difference: Accuracy of the second minus the first's, paired by sample.
         test: Exact McNemar test (wins are the second's); None where ``difference`` has no value.
         latency_ratio: Latency of the second over the first's. Each is taken relative to the
-            reference it was timed with, so the machine's mood on either day cancels.
+            reference it was timed with, which the machine's mood moves too, if not quite alike. The
+            interval knows what is uncertain within the runs only; sessions may differ by more.
     """
 
     withheld: tuple[str | None, str | None]

@@ -13,12 +13,12 @@ Pure over records; nothing is stored.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tokonomy.stats import changes
 from tokonomy.store.derive import withheld
@@ -29,8 +29,10 @@ from tokonomy.store.rows import sortable
 
 REFERENCE = "reference"
 
+T = TypeVar("T")
+
 PAUSE = timedelta(minutes=30)
-"""A longer time between two runs of a sentinel ends a sitting. Within one, a machine warms up and
+"""A longer time between two runs ends a sitting. Within one, a machine warms up and
 its neighbours come and go for minutes; only what lasts until another sitting is a shift."""
 
 
@@ -160,23 +162,31 @@ def across(first: Record, second: Record, begun: Mapping[Device, Sequence[str]])
     )
 
 
-def _sittings(runs: Sequence[Sentinel]) -> list[Sitting]:
-    """Runs of one sentinel, oldest first, by sitting."""
-    groups: list[list[Sentinel]] = []
-    for each in runs:
-        if groups and _time(each) - _time(groups[-1][-1]) <= PAUSE:
+def sittings(runs: Iterable[T], started: Callable[[T], str]) -> list[list[T]]:
+    """Runs by sitting, oldest first: those that started soon after one another.
+
+    Args:
+        runs: Any runs of one machine.
+        started: When one of them started, UTC.
+    """
+    groups: list[list[T]] = []
+    last: datetime | None = None
+    for each in sorted(runs, key=lambda each: sortable(started(each))):
+        now = datetime.fromisoformat(started(each))
+        if last is not None and now - last <= PAUSE:
             groups[-1].append(each)
         else:
             groups.append([each])
+        last = now
+    return groups
+
+
+def _sittings(runs: Iterable[Sentinel]) -> list[Sitting]:
     return [
         Sitting(first=group[0].started, last=group[-1].started,
                 latency_ns=median(each.latency_ns for each in group))
-        for group in groups
+        for group in sittings(runs, lambda each: each.started)
     ]  # fmt: skip
-
-
-def _time(each: Sentinel) -> datetime:
-    return datetime.fromisoformat(each.started)
 
 
 def _shifts(sittings: Sequence[Sitting], level: float) -> list[tuple[str, str]]:

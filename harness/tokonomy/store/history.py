@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 from tokonomy.stats.decisions import Sessions, sessions
 from tokonomy.stats.estimate import Estimate, Z, missing
-from tokonomy.store.epochs import Device, by_device, epoch
+from tokonomy.store.epochs import Device, by_device, epoch, sittings
 from tokonomy.store.metrics import Metric
 from tokonomy.store.sources import Entry, Key, Pool
 
 Kind = Literal["share", "ratio", "amount", "count"]
 """What a figure is, which decides how it is compared; see ``regressions``."""
 
-LEAST_RUNS = 3
-"""Runs from which on a cell's own history tells how sessions differ."""
+LEAST_SITTINGS = 3
+"""Sittings from which on a history tells how sessions differ."""
+
+ALIKE = "all alike"
+"""How a basis ends where no two sittings differ, so that any difference is a change."""
 
 WITHIN = "within the runs only"
 """Basis of what was decided without knowing sessions, which may differ by more."""
@@ -28,6 +32,9 @@ class History:
 
     Runs of a cell are alike up to the one that is compared, and those after it are alike among
     themselves; a change between the two is no variation of sessions, or it would hide itself.
+
+    Sittings count, not runs: a cell's are those of its own runs, and where cells are pooled those
+    of all runs of the machine, since the cells of one share what it was like.
     """
 
     def __init__(self, pools: Iterable[Pool], first: Mapping[Key, Entry]) -> None:
@@ -36,17 +43,16 @@ class History:
         self.begun = by_device(one for one in seen if one is not None)
         self._cells: dict[tuple[Key, Device, int], list[list[Entry]]] = defaultdict(list)
         self._machines: dict[tuple[Device, int], list[list[Entry]]] = defaultdict(list)
-        self._kept: dict[tuple[object, ...], Sessions | None] = {}
+        self._kept: dict[tuple[object, ...], tuple[int, Sessions | None]] = {}
         groups: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
-        for each in every.values():
-            if each.status == "ok":
+        for each in sorted(every.values(), key=lambda each: each.order):
+            if each.status == "ok" and each.trust.stands:
                 after = each.cell in first and each.order > first[each.cell].order
                 groups[each.cell, each.source, each.device, self.epoch(each), after].append(each)
         for group in groups.values():
-            if len(group) > 1:
-                where = group[0].device, self.epoch(group[0])
-                self._cells[group[0].cell, *where].append(group)
-                self._machines[where].append(group)
+            where = group[0].device, self.epoch(group[0])
+            self._cells[group[0].cell, *where].append(group)
+            self._machines[where].append(group)
 
     def epoch(self, each: Entry) -> int:
         """The epoch of its device that a run is of."""
@@ -62,35 +68,47 @@ class History:
         """
         where = first.device, self.epoch(first)
         for words, groups in (
-            ("own history of {0.runs} runs", self._cells[first.cell, *where]),
-            ("pooled history of {0.runs} runs of {0.groups} cells", self._machines[where]),
+            ("own history of {} sittings", self._cells[first.cell, *where]),
+            ("pooled history of {} sittings of {} cells", self._machines[where]),
         ):
-            found = self._estimate(figure, kind, groups)
-            if found is None or found.freedom < LEAST_RUNS - 1:
+            cells, found = self._estimate(figure, kind, groups)
+            if found is None or found.freedom < LEAST_SITTINGS - 1:
                 continue
+            told = words.format(found.sittings, cells)
             if found.apart or kind == "ratio":
-                return words.format(found), found
-            if kind == "share":  # sessions give the very same answers
-                return f"{words.format(found)}, all alike", None
+                return told, found
+            # Sessions give the very same answers, or take the very same memory.
+            return f"{told}, {ALIKE}", None
         return WITHIN, None
 
-    def _estimate(self, figure: str, kind: Kind, groups: list[list[Entry]]) -> Sessions | None:
+    def _estimate(
+        self, figure: str, kind: Kind, groups: list[list[Entry]]
+    ) -> tuple[int, Sessions | None]:
+        """Cells that tell something of a figure, and what they tell."""
         at = figure, id(groups)
         if at not in self._kept:
-            self._kept[at] = sessions(_spread(each, figure, kind) for each in groups)
+            runs = sittings(chain.from_iterable(groups), lambda each: each.order[0])
+            place = {each.run_id: number for number, some in enumerate(runs) for each in some}
+            spread = [(group[0].cell, _spread(group, figure, kind, place))
+                      for group in groups if len(group) > 1]  # fmt: skip
+            cells = {cell for cell, (_, _, numbers) in spread if len(set(numbers)) > 1}
+            self._kept[at] = len(cells), sessions(each for _, each in spread)
         return self._kept[at]
 
 
-def _spread(runs: Sequence[Entry], figure: str, kind: Kind) -> tuple[list[float], list[float]]:
-    """Values of runs that have one, and their variances within the run; see ``sessions``."""
-    values, within = [], []
+def _spread(
+    runs: Sequence[Entry], figure: str, kind: Kind, place: Mapping[str, int]
+) -> tuple[list[float], list[float], list[int]]:
+    """Values of runs that have one, variances within the run, and sittings; see ``sessions``."""
+    values, within, numbers = [], [], []
     for each in runs:
         found = additive(each.figures.get(figure), kind)
         if found.value is not None and (kind != "ratio" or found.low is not None):
             values.append(found.value)
             # The same samples, so what is uncertain about them is common to all runs.
             within.append(variance(found) if kind == "ratio" else 0.0)
-    return values, within
+            numbers.append(place[each.run_id])
+    return values, within, numbers
 
 
 def additive(metric: Metric | None, kind: Kind) -> Estimate:

@@ -12,6 +12,7 @@ from tokonomy.errors import UsageError
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import IDENTITY, Filter, Run, assemble
 from tokonomy.store.schema import metric, record, run, statement
+from tokonomy.store.statements import Attempt
 
 CHUNK = 500
 """Rows fetched at a time: a few MB of records."""
@@ -133,6 +134,15 @@ def statements(connection: Connection, filters: Mapping[str, Filter | None]) -> 
         .order_by(statement.c.at, statement.c.line)
     )
     yield from connection.execute(query).scalars()
+
+
+def attempts(connection: Connection) -> list[Attempt]:
+    """Every run, as ``statements.trusted`` asks for it."""
+    query = select(run.c.run_id, run.c.started, run.c.status, *(run.c[name] for name in IDENTITY))
+    return [
+        Attempt(run_id=run_id, identity=tuple(identity), order=(started, run_id), status=status)
+        for run_id, started, status, *identity in connection.execute(query)
+    ]
 
 
 def beginning(run_id: str) -> Select[str]:

@@ -1,7 +1,7 @@
 """What became better and what worse between two sets of records, cell by cell.
 
-A cell is what ``rows.IDENTITY`` says; of each set its newest run counts. How a figure is compared
-follows from what it is:
+A cell is what ``rows.IDENTITY`` says; of each set its newest run that stands is taken. How a figure
+is compared follows from what it is:
 
 - shares of samples (quality) by the samples that both runs answered, pair by pair;
 - ratios taken within a run (latency, energy) and amounts of one machine (latency in ms, peak
@@ -14,10 +14,11 @@ follows from what it is:
   work changes them.
 
 Variation between sessions comes from the cell's own history: from how runs of the same source and
-machine in the same epoch differ among themselves. Where these are fewer than three, the histories
-of all cells of that machine stand in for it, and where these say nothing either, only what is
-uncertain within the runs counts. Where answers are the same in every session, quality is uncertain
-by its samples alone.
+machine in the same epoch differ from one sitting to another. Where these are fewer than three, the
+histories of all cells of that machine stand in for it, and where its sittings are fewer than three
+as well, quality is compared by its samples alone and the rest not at all. Where answers are the
+same in every sitting, quality is uncertain by its samples alone, and an amount that is the same in
+every sitting is compared exactly.
 See ``stats.decisions``.
 """
 
@@ -42,11 +43,12 @@ from tokonomy.stats.estimate import Estimate, Z, missing
 from tokonomy.stats.means import mean
 from tokonomy.stats.paired import Comparison, difference, mcnemar
 from tokonomy.store.comparison import RunComparison, compare
-from tokonomy.store.history import History, Kind, additive, variance
+from tokonomy.store.history import ALIKE, History, Kind, additive, variance
 from tokonomy.store.metrics import METRICS
 from tokonomy.store.observed import Energy, Quality
 from tokonomy.store.record import Record
 from tokonomy.store.sources import LOOSE, Entry, Key, Pool
+from tokonomy.store.statements import counting
 
 _ALWAYS: tuple[tuple[str, Kind], ...] = (
     ("accuracy", "share"),
@@ -76,8 +78,9 @@ class Row:
         b: Value in the second.
         scale: What the difference is: ``difference`` (second minus first) or ``ratio`` (second over
             first); empty for counts and where there is none.
-        difference: With its 95 % interval, which holds both uncertainties.
-        low: Lower end.
+        difference: As ``scale`` says.
+        low: Lower end of its 95 % interval, which holds both uncertainties; None where nothing is
+            known of one of them.
         high: Upper end.
         p: That nothing changed; None where nothing was tested.
         p_adjusted: The same for the whole table.
@@ -154,9 +157,9 @@ def table(first: Pool, second: Pool, more: Iterable[Pool] = ()) -> Table:
 
 
 def newest(entries: Iterable[Entry]) -> dict[Key, Entry]:
-    """The newest result of each cell."""
-    results = (each for each in entries if dict(each.cell)["role"] == "result")
-    return {each.cell: each for each in sorted(results, key=lambda each: each.order)}
+    """The newest result of each cell, failed or not, that nobody doubts; a doubted one for want."""
+    results = [each for each in entries if dict(each.cell)["role"] == "result"]
+    return counting(results, lambda each: each.trust, failures=True)
 
 
 def _unlike(
@@ -184,6 +187,9 @@ class _Pair(NamedTuple):
 
 def _rows(first: Entry, second: Entry, history: History) -> Iterator[Row]:
     cell, runs = dict(first.cell), (first.run_id, second.run_id)
+    if not (first.trust.stands and second.trust.stands):
+        yield Row(cell=cell, figure="", runs=runs, reason="disputed")
+        return
     if "ok" in (first.status, second.status) and first.status != second.status:
         worse: Outcome = "regressed" if first.status == "ok" else "improved"
         yield Row(cell=cell, figure="status", runs=runs, a=first.status, b=second.status,
@@ -216,12 +222,14 @@ def _compared(row: Row, name: str, kind: Kind, pair: _Pair, history: History) ->
     if kind != "share" and pair.epochs[0] != pair.epochs[1]:
         return replace(row, reason="across-epochs")
     basis, between = history.sessions(name, kind, pair.entries[0])
+    if kind == "amount" and basis.endswith(ALIKE):
+        return replace(_exact(row), basis=basis)
     changed = change(found, between)
     if changed is None:
         return replace(row, reason=found.reason or "no-interval")
     told = _told(row, changed, kind, basis, test)
     if kind != "share" and between is None:
-        return replace(told, p=None, reason="no-history")
+        return replace(told, low=None, high=None, p=None, basis="", reason="no-history")
     return told
 
 
@@ -322,52 +330,6 @@ def _each(record: Record, name: str) -> np.ndarray[tuple[int], np.dtype[np.float
         return np.array(quality.scores["method"], dtype=np.float64)
     pairs = zip(quality.outputs["method"], quality.outputs["reference"], strict=True)
     return np.array([ours == theirs for ours, theirs in pairs], dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that a reader of a feed, or of a nightly job's report, should know.
-
-    Attributes:
-        kind: ``regressed``, ``improved`` or ``epoch``.
-        at: When, UTC with six decimals: the start of the run, or of the epoch.
-        text: In a sentence.
-        row: What was decided; None of an epoch.
-    """
-
-    kind: Literal["regressed", "improved", "epoch"]
-    at: str
-    text: str
-    row: Row | None = None
-
-
-def events(every: Pool, since: str = "") -> list[Event]:
-    """What the newest run of each cell changed against the run before, and epochs, oldest first.
-
-    Args:
-        every: All runs there are.
-        since: Only what happened from then on, UTC with six decimals.
-    """
-    last = newest(every.values())
-    fresh = {each.run_id for each in last.values() if each.order[0] >= since}
-    before = newest(each for each in every.values() if each.run_id not in fresh)
-    # What was run again only; a cell's first run changes nothing.
-    again = {each.run_id: each for cell, each in last.items()
-             if each.run_id in fresh and cell in before}  # fmt: skip
-    found = table({each.run_id: each for each in before.values()}, again, [every])
-    told = [
-        Event(kind="regressed" if row.decision == "regressed" else "improved",
-              at=every[row.runs[1]].order[0], text=sentence(row), row=row)
-        for row in found.rows if row.decision in ("regressed", "improved")
-    ]  # fmt: skip
-    for where, begun in History([every], {}).begun.items():
-        told += [
-            Event(kind="epoch", at=moment,
-                  text=f"a new epoch of {where.device_class} began: the reference's own latency "
-                       "shifted beyond chance")
-            for moment in begun if moment >= since
-        ]  # fmt: skip
-    return sorted(told, key=lambda each: (each.at, each.text))
 
 
 def named(cell: Mapping[str, object]) -> str:

@@ -13,6 +13,7 @@ from tokonomy.store.derive import DERIVATION
 from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record
 from tokonomy.store.standing import Role, flags, role
+from tokonomy.store.statements import Level
 
 Filter = str | int | bool | Iterable[str | int]
 
@@ -23,7 +24,7 @@ class Run:
 
     ``started`` is UTC with six decimals; ``method_hash``, ``data_hash`` and ``weights_hash`` tell
     whether the sources of today are still those of the run; ``role`` and ``flags`` are as
-    ``standing`` tells them.
+    ``standing`` tells them. ``trust`` follows from statements and later runs, and is in no column.
     """
 
     run_id: str
@@ -61,9 +62,10 @@ class Run:
     role: Role
     flags: tuple[str, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    trust: Level = "self-reported"
 
 
-COLUMNS = tuple(each.name for each in fields(Run) if each.name != "metrics")
+COLUMNS = tuple(each.name for each in fields(Run) if each.name not in ("metrics", "trust"))
 
 IDENTITY = (
     "family", "method", "params", "seed", "task_ref", "split", "data_hash", "model_ref",

@@ -1,14 +1,14 @@
 """Where records come from when two sets of them are compared: a database, files, a git revision.
 
 Records are checked as on import. Lines are kept as text and parsed when they are looked into, so
-that a set of thousands fits in memory. Runs that were withdrawn are left out.
+that a set of thousands fits in memory. Runs that were withdrawn are left out; disputed ones say so.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,7 @@ from tokonomy.store.exchange import read_every, read_stream
 from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import IDENTITY, row
-from tokonomy.store.statements import Statement, digest, trust
+from tokonomy.store.statements import Statement, Trust, digest, trust
 
 PLACES = ("results/records", "results/statements")
 """Where a checkout has what is published."""
@@ -48,6 +48,7 @@ class Entry:
         device: Which device it ran on.
         sentinel: What it tells of that device's epochs; None unless it is a run of the reference.
         line: Its record.
+        trust: How far it is to be believed.
     """
 
     run_id: str
@@ -58,6 +59,12 @@ class Entry:
     device: Device
     sentinel: Sentinel | None
     line: str
+    trust: Trust = field(default_factory=Trust)
+
+    @property
+    def identity(self) -> Key:
+        """Its cell, as ``statements.counting`` asks for it."""
+        return self.cell
 
     @property
     def place(self) -> Key:
@@ -110,13 +117,14 @@ def pool(found: Iterable[tuple[str, Record | Statement]]) -> Pool:
         made = entry(each)
         if entries.setdefault(made.run_id, made).line != made.line:
             raise BadRecord(f"{where}: another record has the id {made.run_id} already")
-    gone = {run for run, told in said.items() if run in entries and _gone(entries[run], told)}
-    return {run: each for run, each in entries.items() if run not in gone}
+    for run in said.keys() & entries.keys():
+        entries[run] = replace(entries[run], trust=_trust(entries[run], said[run]))
+    return {run: each for run, each in entries.items() if each.trust.level != "withdrawn"}
 
 
-def _gone(each: Entry, told: list[Statement]) -> bool:
+def _trust(each: Entry, told: list[Statement]) -> Trust:
     content = digest(each.record)
-    return trust(one for one in told if one.record_sha256 == content).level == "withdrawn"
+    return trust(one for one in told if one.record_sha256 == content)
 
 
 def from_database(place: str) -> Pool:

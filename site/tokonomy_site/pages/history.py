@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from tokonomy.stats.changes import LEAST_SHIFT, LEVEL
+from tokonomy.stats.changes import LEAST_SHIFT
 from tokonomy.store.epochs import Device, epoch
 from tokonomy.store.metrics import Metric
 from tokonomy_site.cells import CAPPED, SIGNS, figure_cell, quoted
 from tokonomy_site.charts import Chart, Point, chart
 from tokonomy_site.figures import Form, form_of, minute
-from tokonomy_site.histories import MOST, Change, History
+from tokonomy_site.histories import MOST, Change, History, chance
 from tokonomy_site.news import news, place
 from tokonomy_site.page import Page
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting
@@ -119,7 +119,7 @@ def _first(by_path: dict[str, list[History]], snapshot: Snapshot) -> Page:
         section=SECTION,
         live=bool(methods),
         values={
-            "level": f"{100 * LEVEL:g}",
+            "level": f"{100 * chance(snapshot.histories.values()):.2g}",
             "methods": replace(
                 text_table("Cells that were run more than once", heads, methods), live=True
             ) if methods else None,

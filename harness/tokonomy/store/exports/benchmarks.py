@@ -1,4 +1,4 @@
-"""Latencies as pytest-benchmark stores them: a benchmark for each arm of each timed run.
+"""Latencies as pytest-benchmark stores them: a benchmark for each arm of each timed result.
 
 Statistics are computed here from the raw calls that the record holds, in seconds. Calls of both
 arms were made in turn, so compare the arms of one run by its latency ratio, which knows of pairs.
@@ -11,16 +11,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from tokonomy.store.derive import derive, withheld
 from tokonomy.store.observed import Timing
 from tokonomy.store.record import Record
+from tokonomy.store.standing import flags, role
 
 SHAPE = "5.0.0"  # version of pytest-benchmark whose files these are like
 _PASSES = {"timing": "call", "first_token": "first token"}
 
 
 def document(records: Iterable[Record]) -> dict[str, Any]:
-    """Every timed run; the machine and the commit are those of the newest, each has its own."""
-    known = list(records)
+    """Every timed result; the machine and the commit are those of the newest, each has its own."""
+    known = [record for record in records if not withheld(record) and role(record) == "result"]
     newest = max(known, key=lambda each: (each.started, each.run_id), default=None)
     return {
         "machine_info": _machine(newest),
@@ -56,11 +58,11 @@ def _commit(record: Record | None) -> dict[str, Any]:
 
 
 def _benchmarks(record: Record) -> Iterator[dict[str, Any]]:
-    cell = record.cell
+    cell, flagged = record.cell, list(flags(record, derive(record)))
     setting = " ".join(f"{name}={value}" for name, value in sorted(cell.method.params.items()))
     for part, called in _PASSES.items():
         timing = getattr(record, part)
-        if record.status != "ok" or not isinstance(timing, Timing) or not timing.pairs:
+        if not isinstance(timing, Timing) or not timing.pairs:
             continue
         for arm in ("method", "reference"):
             name = _said(f"{cell.method.id}[{setting}] {called}, {arm}")
@@ -74,7 +76,8 @@ def _benchmarks(record: Record) -> Iterator[dict[str, Any]]:
                 "extra_info": {
                     "run_id": record.run_id, "arm": arm, "pass": called, "clock": timing.clock,
                     "cell_key": cell.key, "warmup_calls": timing.warmup_calls,
-                    "samples_in_a_call": cell.batch_size,
+                    "samples_in_a_call": cell.batch_size, "role": role(record),
+                    "flags": flagged,
                 },
                 "options": {"disable_gc": False, "timer": _said(timing.clock), "min_rounds": 0,
                             "max_time": 0, "min_time": 0, "warmup": timing.warmup_calls > 0},

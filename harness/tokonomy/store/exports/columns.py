@@ -52,6 +52,7 @@ SETTING: dict[str, tuple[Kind, str]] = {
     "role": ("text", "result, calibration, control (planted) or scripted (nothing was measured)."),
     "flags": ("text", "Codes of what a reader must know, as JSON."),
 }
+TRUST = "How far it is to be believed: withdrawn, disputed, superseded, verified or self-reported."
 WORDS = {"effect": "effect", "energy_j": "energy_boundary"}
 """Figures with a word, and the column that has it."""
 
@@ -77,6 +78,7 @@ def _columns() -> Iterator[Column]:
     for name in COLUMNS:
         kind, doc = SETTING[name]
         yield Column(name=name, kind=kind, unit="", doc=doc)
+    yield Column(name="trust", kind="text", unit="", doc=TRUST)
     for name, meaning in METRICS.items():
         said = f"{meaning.title}. {meaning.doc}"
         if meaning.unit:
@@ -96,6 +98,7 @@ def values(run: Run) -> dict[str, Any]:
     """A run's values by column; what is missing is None."""
     found: dict[str, Any] = {name: getattr(run, name) for name in COLUMNS}
     found["params"] = json.dumps(dict(run.params), sort_keys=True, ensure_ascii=False)
+    found["trust"] = run.trust
     found["flags"] = json.dumps(list(run.flags), ensure_ascii=False)
     for name, metric in run.metrics.items():
         found |= {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high}

@@ -44,8 +44,9 @@ _RUN = tuple(SETTING)
 TABLES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "leaderboard": (
         "Newest results",
-        "A row for each result that stands, with every figure. Compare rows of one device class, "
-        "task, model, precision, scenario and mode only.",
+        "The newest run of each cell that is a result, with every figure, also where it failed. "
+        "What people doubt or took back is here too: see statement. Compare rows of one device "
+        "class, task, model, precision, scenario and mode only.",
         (),  # all that views.FIGURES names, below
     ),
     "runs": ("Runs", "A row for each run, newest or not, whatever it is for.", ()),

@@ -1,7 +1,10 @@
 """Language tasks as lm-eval writes its results, so that what reads those reads these.
 
-Scores are those that lm-eval's own scoring gave, of the method's arm. What a record does not hold
-is left out or null: the number of examples in a prompt, the tokenizer's settings.
+Scores are of the method's arm, between 0 and 1, and higher is better. Only of a task that was given
+as ``lm_eval:<name>`` they come from lm-eval's own scoring, and only such a task has its name; even
+then the metric is called ``score``, since it is the task's first alone, and a perplexity is turned
+into a mean probability. What a record does not hold is left out or null: the number of examples in
+a prompt, the tokenizer's settings.
 """
 
 from __future__ import annotations
@@ -12,18 +15,28 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from tokonomy.store.derive import derive, withheld
 from tokonomy.store.observed import Quality
 from tokonomy.store.record import Record
+from tokonomy.store.standing import flags, role
 
 FAMILIES = ("decoding", "kv")
 
+_THEIRS = "lm_eval:"
+_SAYS = {
+    True: "mean over samples of the first per-sample metric of lm-eval's own scoring; a perplexity "
+    "as the mean probability that it is the inverse of",
+    False: "mean over samples of what the task's card says; no task of lm-eval",
+}
+
 
 def files(records: Iterable[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """File and content of each run of a language task that was scored; others are passed over."""
+    """File and content of each result of a language task that was scored, and of no other run."""
     for record in records:
         if (
             record.cell.family in FAMILIES
-            and record.status == "ok"
+            and not withheld(record)
+            and role(record) == "result"
             and isinstance(record.quality, Quality)
         ):
             when = record.started.replace(":", "-").removesuffix("Z")
@@ -33,7 +46,9 @@ def files(records: Iterable[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
 def results(record: Record, quality: Quality) -> dict[str, Any]:
     """One run in the shape of lm-eval 0.4."""
     cell, scores = record.cell, quality.scores["method"]
-    task, metric = cell.task.ref.removeprefix("lm_eval:"), quality.metric.replace(",", " ")
+    theirs = cell.task.ref.startswith(_THEIRS)
+    task = cell.task.ref.removeprefix(_THEIRS) if theirs else f"tokonomy:{cell.task.ref}"
+    metric = quality.metric.replace(",", " ")
     spread = (
         statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else "N/A"
     )  # of the mean, as lm-eval has it
@@ -56,7 +71,7 @@ def results(record: Record, quality: Quality) -> dict[str, Any]:
                 "metric_list": [
                     {"metric": metric, "aggregation": "mean", "higher_is_better": True}
                 ],
-                "metadata": {"data_hash": cell.task.data_hash},
+                "metadata": {"data_hash": cell.task.data_hash, metric: _SAYS[theirs]},
             }
         },
         "versions": {task: cell.task.source_hash[:12]},
@@ -79,6 +94,8 @@ def results(record: Record, quality: Quality) -> dict[str, Any]:
             "fewshot_seed": None,
             "run_id": record.run_id,
             "weights_hash": cell.model.weights_hash,
+            "role": role(record),
+            "flags": list(flags(record, derive(record))),
         },
         "git_hash": record.harness.commit,
         "date": datetime.fromisoformat(record.started).timestamp(),
