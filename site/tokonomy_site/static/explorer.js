@@ -2,8 +2,7 @@
 (() => {
   const { make, read, write, copier, csv, download, snapshot } = tokonomyView;
   const table = tokonomyTable(tokonomyRuns), columns = Object.values(table.columns);
-  const shown = columns.filter((column) => column.kind !== "key");
-  const words = shown.filter((column) => column.kind === "word");
+  const words = columns.filter((column) => column.kind === "word");
   const wide = matchMedia("(min-width: 40rem)").matches, SIZES = [100, 200, 500];
   const NEAR = wide ? ["family", "method", "task", "status", "state"] : ["method"];
   const count = (n) => n.toLocaleString("en");
@@ -89,7 +88,7 @@
   };
   const sorting = () => {
     const [, name, way] = /^(.+)-([ud])$/.exec(view.sort) || [];
-    return { column: shown.find((column) => column.name === name), down: way === "d" };
+    return { column: columns.find((column) => column.name === name), down: way === "d" };
   };
 
   const select = () => {
@@ -106,7 +105,7 @@
 
   /* Left out are columns of figures without a number in the view, and of words that are all alike
      there: those are said above the table. */
-  const kept = () => shown.filter(({ kind, places, numbers }, at) => {
+  const kept = () => columns.filter(({ kind, places, numbers }, at) => {
     if (!at || !order.length) return true;
     if (kind === "figure") return order.some((run) => places[run] < numbers);
     return order.some((run) => places[run] !== places[order[0]]);
