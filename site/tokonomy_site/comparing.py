@@ -150,12 +150,13 @@ def entry(run: Run, snapshot: Snapshot) -> dict[str, Any]:
     """A run as the script shows it.
 
     Its figures are in the order of ``FIGURES``: text, text of the interval, sign, value, low, high;
-    of one that is missing only the word for why.
+    of one that is missing only the word for why. A run with a doubt is held against none.
     """
     return {
         "title": clean(f"{snapshot.title(run.method)} {setting(run.params)}".strip()),
         "status": STATUS[run.status],
         "ok": run.status == "ok",
+        "doubt": "" if run.trust.stands else run.trust.level,
         "notes": _notes(run, snapshot),
         "fields": [clean(field.text(run, snapshot)) for field in FIELDS],
         "figures": [_figure(run, held.name) for held in FIGURES],

@@ -51,7 +51,10 @@ def sha256(*paths: Path) -> str:
 
 
 def digest(shelf: Path) -> str:
-    """What names a snapshot: the digest of its records and of what was said of them."""
+    """What names a snapshot: the digest of its records and of what was said of them.
+
+    Code, cards and calibration records are not in it: the commit names those.
+    """
     return sha256(shelf / "records.jsonl", shelf / "statements.jsonl")
 
 

@@ -15,8 +15,9 @@ none needs an escape. ``id.text`` has the first ``width`` digits of every run's 
 tell the runs of this snapshot apart; ``run.html#`` followed by them leads to the run. Sorting by a
 column compares codes, a filter looks at its values alone. ``static/runs.js`` decodes it.
 
-Numbers are rounded as pages round them, so that no page shows another: what is to be computed with
-is in ``runs.csv`` and the database.
+Numbers are rounded as pages round them, so that no page shows another, and end with the sign that
+pages have beside them: what is to be computed with, and intervals, are in ``runs.csv`` and the
+database.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from tokonomy.store.metrics import METRICS
-from tokonomy_site.cells import absent
+from tokonomy_site.cells import CAPPED, DOUBTED, absent, mark
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import form_of, number
-from tokonomy_site.groups import group_of, training
 from tokonomy_site.snapshot import Run, Snapshot, current, setting
 from tokonomy_site.words import STATUS
 
@@ -60,13 +60,13 @@ class Field:
         name: Its key.
         title: Head of the column.
         unit: Of a figure.
-        kind: ``figure``, ``word``, or ``key`` for what is compared and not shown.
+        kind: ``figure`` or ``word``.
     """
 
     name: str
     title: str
     unit: str = ""
-    kind: Literal["figure", "word", "key"] = "word"
+    kind: Literal["figure", "word"] = "word"
 
 
 def runs_js(snapshot: Snapshot) -> str:
@@ -105,7 +105,7 @@ def column(field: Field, texts: Iterable[str]) -> dict[str, Any]:
     every = list(texts)
     figure = field.kind == "figure"
     order = sorted(set(every), key=_by_size if figure else natural)
-    numbers = sum(number(text) is not None for text in order) if figure else 0
+    numbers = sum(_size(text) is not None for text in order) if figure else 0
     places = {text: at for at, text in enumerate(order)}
     return {
         "name": field.name, "title": field.title, "unit": field.unit, "kind": field.kind,
@@ -131,8 +131,13 @@ _DIGITS = "".join(chr(35 + at + (at >= 57)) for at in range(BASE))  # without th
 
 
 def _by_size(text: str) -> tuple[bool, float, str]:
-    value = number(text)
+    value = _size(text)
     return value is None, value or 0.0, text
+
+
+def _size(text: str) -> float | None:
+    """The number that a text shows, whatever sign stands beside it; None for a word."""
+    return number(text.rstrip(CAPPED + DOUBTED))
 
 
 def natural(text: str) -> tuple[tuple[bool, float, str], ...]:
@@ -148,11 +153,11 @@ def natural(text: str) -> tuple[tuple[bool, float, str], ...]:
 
 
 def shown(run: Run, name: str) -> str:
-    """A figure as pages write it, or a word or two for why there is none."""
+    """A figure as pages write it with its sign, or a word or two for why there is none."""
     figure = run.figure(name)
     if run.status != "ok" or figure.value is None:
         return STATUS[run.status] if run.status != "ok" else absent(figure)
-    return form_of(name)[0](figure.value)
+    return form_of(name)[0](figure.value) + mark(run, name)
 
 
 def _given(run: Run) -> str:
@@ -165,15 +170,26 @@ def _field(name: str) -> Field:
     return Field(name=name, title=title, unit=form_of(name)[1], kind="figure")
 
 
-def state(run: Run, newest: Mapping[str, object], snapshot: Snapshot) -> str:
-    """Whether a run counts: current, stale or superseded; of what is no result, what it is."""
+def state(run: Run, counts: Mapping[tuple[Any, ...], Run], snapshot: Snapshot) -> str:
+    """Whether a run counts, or why it does not; of what is no result, what it is.
+
+    Args:
+        run: Any run.
+        counts: From ``snapshot.current``.
+        snapshot: Whose run it is.
+    """
+    if not run.trust.stands:
+        return run.trust.level
     if run.role != "result":
         return run.role
-    return "superseded" if run.id not in newest else "stale" if snapshot.stale(run) else "current"
+    counting = counts[run.identity]
+    if run is counting:
+        return "stale" if snapshot.stale(run) else "current"
+    return "superseded" if run.order < counting.order else "not counted"
 
 
 def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
-    newest = {run.id: run for run in current(snapshot.runs).values()}
+    counts = current(snapshot.results)
     return [
         (Field(name="method", title="Method"), lambda run: _short(snapshot.title(run.method))),
         (Field(name="setting", title="Setting"),
@@ -192,21 +208,9 @@ def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
         (Field(name="boundary", title="Joules of"), lambda run: run.boundary),
         (Field(name="started", title="Started"), lambda run: run.started[:10]),
         (Field(name="status", title="Status"), lambda run: STATUS[run.status]),
-        (Field(name="state", title="State"), lambda run: state(run, newest, snapshot)),
+        (Field(name="state", title="State"), lambda run: state(run, counts, snapshot)),
         (Field(name="trust", title="Trust"), lambda run: run.trust.level),
-        (Field(name="class", title="Class", kind="key"), _class(snapshot)),
     ]  # fmt: skip
-
-
-def _class(snapshot: Snapshot) -> Words:
-    """A number for each comparability class, in the order in which they came."""
-    seen: dict[object, str] = {}
-    kinds = snapshot.kinds
-
-    def of(run: Run) -> str:
-        return seen.setdefault(group_of(run, training(kinds.get(run.method))), str(len(seen)))
-
-    return of
 
 
 def _short(text: str) -> str:

@@ -91,7 +91,8 @@ _LEFT = (
     "Left is {less}, up is better; bars are 95 % intervals, the line is the front of what nothing "
     "else beats on both, dashes mark the reference's {what}. A closed ring marks what is on the "
     "front wherever the truth lies in the intervals, an open one what may be; where an interval is "
-    "withheld, the truth may lie anywhere. {sign}."
+    "withheld, the truth may lie anywhere. Intervals of costs leave out how sessions differ. "
+    "{sign}."
 )
 _DAGGER = "A dagger marks what is unconverged"
 _ROOM = 1.05
@@ -150,7 +151,7 @@ _MEMORY = Spec(
     note="Memory that the cached keys and values hold on to, counted by the harness; left is less. "
     "What a method only hides from attention saves none, so it stands beside the reference. "
     "Bars are 95 % intervals; the line is the front of what nothing else beats on both, closed "
-    "rings are on it for certain, open ones may be.",
+    "rings are on it throughout the intervals, open ones may be.",
     relative=False,
     bounds=(0.0, 1e9),
 )

@@ -50,9 +50,13 @@ def feed(snapshot: Snapshot, items: Sequence[Item], address: str = "") -> str:
     """
     root = Xml.Element("feed", {"xmlns": _ATOM, "xml:lang": "en"})
     _text(root, "title", "Tokonomy: what changed")
-    _text(root, "subtitle", "Figures that changed beyond chance, and results as they came in.")
+    _text(
+        root,
+        "subtitle",
+        "Figures that changed beyond chance, doubts about runs, and results as they came in.",
+    )
     _text(root, "id", _id("feed"))
-    _text(root, "updated", items[0].at if items else _BEFORE_ANY)
+    _text(root, "updated", items[0].updated if items else _BEFORE_ANY)
     Xml.SubElement(root, "link", rel="self", type="application/atom+xml", href=f"{address}feed.xml")
     Xml.SubElement(root, "link", rel="alternate", type="text/html", href=f"{address}history.html")
     _text(Xml.SubElement(root, "author"), "name", "Tokonomy")
@@ -67,7 +71,7 @@ def _entry(root: Xml.Element, item: Item, address: str) -> None:
     entry = Xml.SubElement(root, "entry")
     _text(entry, "title", item.title)
     _text(entry, "id", _id(item.key))
-    _text(entry, "updated", item.at)
+    _text(entry, "updated", item.updated)
     Xml.SubElement(entry, "link", rel="alternate", type="text/html", href=address + item.href)
     Xml.SubElement(entry, "category", term=item.kind)
     _text(entry, "summary", item.text)

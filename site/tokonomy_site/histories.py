@@ -105,7 +105,7 @@ def histories(runs: Iterable[Run], begun: Begun) -> dict[Identity, History]:
         if run.role == "result":
             cells[run.identity].append(run)
     again = {cell: tuple(some) for cell, some in cells.items() if len(some) > 1}
-    long = {(cell, name): each for cell, some in again.items() for name, each in _long(some)}
+    long = {(cell, name): each for cell, some in again.items() for name, each in searched(some)}
     level = changes.LEVEL / max(1, len(long))
     found: dict[Identity, list[Change]] = defaultdict(list)
     for (cell, name), each in long.items():
@@ -127,11 +127,11 @@ def chance(found: Iterable[History]) -> float:
     It is a bound. The level of one series ends at ``changes.LEAST_LEVEL``, so that of very many of
     them more than ``changes.LEVEL`` may show one.
     """
-    many = sum(1 for each in found for _ in _long(each.runs))
+    many = sum(1 for each in found for _ in searched(each.runs))
     return min(1.0, max(changes.LEVEL, many * changes.LEAST_LEVEL))
 
 
-def _long(runs: Sequence[Run]) -> Iterator[tuple[str, list[list[Run]]]]:
+def searched(runs: Sequence[Run]) -> Iterator[tuple[str, list[list[Run]]]]:
     """Figures with enough sittings to show a change, and these."""
     for name in WATCHED:
         series = _series(runs, name)

@@ -115,10 +115,11 @@ _REST = (
 )
 _RANK = (
     "A rank is a range, by {quality} and below it by {cost}: of n rows of the class, one that a "
-    "are surely better than and that is surely better than b ranks from 1 + a to n \u2212 b. "
-    "Surely means that the 95 % intervals do not overlap; what is exact is its own interval, what "
-    "is withheld may lie anywhere. Stale and doubted "
-    "rows have no rank."
+    "are better than and that is better than b ranks from 1 + a to n \u2212 b, where better means "
+    "that the 95 % intervals do not overlap; what is exact is its own interval, what is withheld "
+    "may lie anywhere. Intervals of costs are those within one run: how sessions differ is not in "
+    "them, so a second sitting of the same cells can give other ranges, and other fronts. "
+    "Stale and doubted rows have no rank."
 )
 _COST_RANK = _RANK.replace("by {quality} and below it by {cost}", "by {cost}")
 

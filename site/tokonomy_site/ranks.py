@@ -1,9 +1,10 @@
-"""Ranks as ranges: how many rows of a class are surely better than one, and how many surely worse.
+"""Ranks as ranges: how many rows of a class are better than one, and how many worse.
 
-Of n rows, one that a are surely better than and that is surely better than b has a rank from 1 + a
-to n - b. Surely means that their 95 % intervals do not overlap; a figure that is exact is its own
-interval, and one whose interval is withheld may lie anywhere. Rows of one class were scored on the
-same samples, so two whose intervals overlap may still differ: the ranges are cautious.
+Of n rows, one that a are better than and that is better than b has a rank from 1 + a to n - b.
+Better means that their 95 % intervals do not overlap; a figure that is exact is its own interval,
+and one whose interval is withheld may lie anywhere. Rows of one class were scored on the same
+samples, so two whose intervals overlap may still differ in quality. Intervals of costs know nothing
+of how sessions differ, so ranges by cost hold for these runs and not for the next ones.
 """
 
 from __future__ import annotations

@@ -116,9 +116,10 @@ def snapshot(
     extras = {record.run_id: _extra(record) for record in store.records()}
     bare = [_run(each, extras[each.run_id]) for each in store.runs()]
     trusts = _trusts(bare, store.statements())
-    newest = current(run for run in bare if run.role == "result").values()
-    found = verdicts(extras[run.id].arm for run in newest if trusts[run.id].stands)
-    runs = tuple(replace(run, verdicts=found.get(run.id, {}), trust=trusts[run.id]) for run in bare)
+    known = [replace(run, trust=trusts[run.id]) for run in bare]
+    counting = current(run for run in known if run.role == "result").values()
+    found = verdicts(extras[run.id].arm for run in counting if run.trust.stands)
+    runs = tuple(replace(run, verdicts=found.get(run.id, {})) for run in known)
     epochs = by_device(each.sentinel for each in extras.values() if each.sentinel)
     return Snapshot(
         runs=runs,

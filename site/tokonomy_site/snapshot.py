@@ -13,7 +13,7 @@ from tokonomy.store.epochs import Device
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import IDENTITY
 from tokonomy.store.spent import spent
-from tokonomy.store.statements import Trust
+from tokonomy.store.statements import Trust, counting
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
@@ -233,8 +233,11 @@ class Snapshot:
 
 
 def current(runs: Iterable[Run]) -> dict[tuple[Any, ...], Run]:
-    """The newest run of each cell, by identity."""
-    return {run.identity: run for run in sorted(runs, key=lambda run: run.order)}
+    """The run of each cell that counts, by identity.
+
+    A doubt takes away a run, never the cell's earlier ones; see ``statements.counting``.
+    """
+    return counting(runs, lambda run: run.trust)
 
 
 def setting(params: Mapping[str, Any], only: Iterable[str] | None = None) -> str:

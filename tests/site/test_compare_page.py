@@ -17,6 +17,7 @@ from records import make_record
 from tokonomy.store.database import open_store
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import Run
+from tokonomy.store.statements import Statement, digest
 from tokonomy_site.build import build
 
 Visit = Callable[..., Any]
@@ -85,6 +86,9 @@ def test_distances_have_the_interval_that_both_runs_give(
     logs = mover(*(ends(run.metrics["speed_up"], math.log) for run in (other, base)))
     times = told(cell(page, "Speed-up", 1))
     assert times == pytest.approx(tuple(map(math.exp, logs)), abs=0.006)
+    speed = cell(page, "Speed-up", 1)
+    assert "within the runs only" in speed  # sessions differ by more, so no verdict
+    assert not re.search("better|worse|no detectable", speed)
     assert "points" not in cell(page, "Accuracy", 0)  # the baseline has no distance
     assert "tokonomy compare" in page.locator(".compare").inner_text()
 
@@ -137,6 +141,25 @@ def test_what_may_not_be_compared_says_why(expert: Path, visit: Visit) -> None:
     assert {"Task", "Task data", "Device"} <= {text.split("\n")[0] for text in marked}
     assert all("differs" in text for text in marked)
     assert "Split" not in {text.split("\n")[0] for text in marked}
+
+
+def test_doubted_runs_are_held_against_none(tmp_path: Path, visit: Visit) -> None:
+    made = [make_record(seed=seed, samples=40) for seed in (0, 1)]
+    withdrawn = Statement(run_id=made[1].run_id, record_sha256=digest(made[1]), says="withdrawn",
+                          by="someone", at="2026-03-01T00:00:00Z", reason="wrong")  # fmt: skip
+    (tmp_path / "said.jsonl").write_text(withdrawn.line() + "\n")
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(made)
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist",
+          statements=tmp_path / "said.jsonl")  # fmt: skip
+    for first, second in (made, made[::-1]):
+        page = visit().go(tmp_path / "dist/compare.html", f"#ids={first.run_id},{second.run_id}")
+        page.locator(".sides").wait_for()
+        for title in ("Accuracy", "Speed-up", "Tokens kept"):
+            said = cell(page, title, 1)
+            assert "not held against: withdrawn" in said
+            assert not re.search("points|better|worse|no detectable", said)
+        assert "tokonomy compare" not in page.locator(".compare").inner_text()
 
 
 HOSTILE = "<img src=x onerror=alert(1)>"

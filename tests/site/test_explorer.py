@@ -74,7 +74,7 @@ def test_figures_are_rounded_as_pages_round_them_and_missing_ones_are_words(plac
     for name, scale, digits in (("accuracy", 100, 0.0501), ("speed_up", 1, 0.00501),
                                 ("peak_memory_bytes", 2**-20, 0.501)):  # fmt: skip
         for text, row in zip(texts(data, name), rows, strict=True):
-            shown = number(text)
+            shown = number(text.rstrip("\u2020\u2021"))
             assert (shown is None) == (row[name] == "")
             seen["word" if shown is None else "number"] += 1
             if shown is not None:
@@ -168,6 +168,9 @@ def test_the_beginning_of_an_id_finds_its_run_and_anything_else_says_so(
     page.get_by_role("button", name="Go").click()
     assert "digits 0 to 9" in page.locator(".found").inner_text()
     assert page.locator(".found img").count() == 0
+    page.goto(page.url.partition("#")[0] + "#%")
+    page.reload()
+    assert "digits 0 to 9" in page.locator(".found").inner_text()
     page.get_by_label("Beginning").fill(some[-1].upper())
     page.get_by_role("button", name="Go").click()
     page.wait_for_url(f"**/run/{some[-1]}.html")
@@ -186,6 +189,24 @@ def test_sorting_puts_numbers_before_words_both_ways(place: Path, visit: Visit) 
         assert shown == sorted(known, reverse=reverse)[:500]
     page.goto(page.url.partition("#")[0] + "#sort=accuracy-u&page=7")
     assert number(cells(page, "accuracy")[-1]) is None
+
+
+def test_signs_stand_beside_figures_as_on_other_pages(place: Path) -> None:
+    data, rows = read(place), table(place)
+    signed = [text.endswith("\u2020") for text in texts(data, "speed_up")]
+    assert signed == ["unconverged" in row["flags"] and row["speed_up"] != "" for row in rows]
+    made = column(Field(name="x", title="X", kind="figure"), ["OOM", "9.0", "10.0\u2020", "9.5"])
+    assert made["values"] == ["9.0", "9.5", "10.0\u2020", "OOM"]
+    assert made["numbers"] == 3
+
+
+def test_a_whole_id_finds_its_run(place: Path, visit: Visit) -> None:
+    wanted = table(place)[7]
+    page = visit().go(place / "runs.html", f"#search={wanted['id']}")
+    (start,) = page.locator(".explorer tbody th a").evaluate_all(
+        "(all) => all.map((a) => a.getAttribute('href').split('#')[1])"
+    )
+    assert wanted["id"].startswith(start)
 
 
 def test_filters_and_search_narrow_and_can_be_taken_back(place: Path, visit: Visit) -> None:
@@ -245,6 +266,11 @@ def test_what_is_downloaded_is_the_view_and_no_spreadsheet_runs_it(
     assert waiting.value.suggested_filename.startswith("tokonomy-runs-")
     assert len(rows) == 4
     assert [row[rows[0].index("Seed")] for row in rows[1:]] == ["0", "1", "2"]
+    assert {row[rows[0].index("Trust")] for row in rows[1:]} == {"self-reported"}
+    assert {row[rows[0].index("Status")] for row in rows[1:]} == {"ok"}
+    assert {row[rows[0].index("Speed-up sign")] for row in rows[1:]} <= {"", "\u2020"}
+    at = rows[0].index("Speed-up sign") - 1
+    assert all(float(row[at]) > 0 for row in rows[1:])
     cells = {cell for row in rows for cell in row}
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@"))]
     assert page.locator(".explorer tbody").inner_text().count("ToMe") == 0

@@ -153,7 +153,7 @@ def test_a_run_names_what_it_superseded_and_what_superseded_it(shot: Snapshot, p
 
 def test_news_come_newest_first_and_name_new_methods(shot: Snapshot) -> None:
     items = news(shot)
-    assert [item.at for item in items] == sorted((item.at for item in items), reverse=True)
+    assert [i.updated for i in items] == sorted((i.updated for i in items), reverse=True)
     assert len({item.key for item in items}) == len(items)
     assert sum(item.title.startswith("First results of") for item in items) == 4
     assert [item.kind for item in items].count("worse") == 1
@@ -193,6 +193,33 @@ def test_histories_are_accessible(place: Path, visit: Visit, scheme: str, width:
         answer = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}}).response
         assert [(v["id"], v["nodes"][0]["html"]) for v in answer["violations"]] == []
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_a_change_keeps_its_key_while_runs_come_in(shot: Snapshot) -> None:
+    (history,) = [each for each in shot.histories.values() if each.changes]
+    keys, times = set(), []
+    for more in (NIGHTS - 2, NIGHTS):
+        mine = history.runs[:more]
+        some = replace(shot, histories=histories.histories(mine, {}), runs=mine)
+        (change,) = [item for item in news(some) if item.kind == "worse"]
+        keys.add(change.key)
+        times.append(change.updated)
+        assert change.updated == max(run.started for run in mine if run.status == "ok")
+    (change,) = history.changes
+    moved = replace(history, changes=(replace(change, run=history.runs[NIGHTS // 2 + 1]),))
+    (again,) = [item for item in news(replace(shot, histories={"one": moved}))
+                if item.kind == "worse"]  # fmt: skip
+    assert keys == {again.key}
+    assert times == sorted(set(times))
+
+
+def test_where_too_few_runs_are_known_nothing_is_said_to_be_found(tmp_path: Path) -> None:
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(make_record(method="evit", samples=40, attempt=n) for n in range(5))
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist")
+    text = (tmp_path / "dist/history/evit.html").read_text(encoding="utf-8")
+    assert "No change was looked for: that takes 6 sittings." in text
+    assert "No change beyond chance" not in text
 
 
 def test_a_site_without_repeats_says_so(tmp_path: Path) -> None:

@@ -95,6 +95,34 @@ def test_a_limit_leaves_the_rows_that_keep_it_and_says_how_many_lack_the_figure(
     assert page.locator("#r3 td").all_inner_texts() == cells  # no number has changed
 
 
+@pytest.mark.parametrize(
+    ("typed", "most"),
+    [("1,200", 1200.0), ("4,5", 4.5), ("0,004", 0.004), ("1,200.5", 1200.5), (" 4.5 ", 4.5)],
+)
+def test_a_comma_parts_thousands_or_is_a_decimal_mark(
+    expert: Path, visit: Visit, typed: str, most: float
+) -> None:
+    found = numbers(expert)
+    kept = {
+        row for row, of in found.items() if (v := of["latency_p50_ms"]) is not None and v <= most
+    }
+    page = visit().go(expert / BOARD)
+    page.locator("input[name=max-latency]").fill(typed)
+    assert shown(page) == kept
+    assert page.locator("input[name=max-latency]").get_attribute("aria-invalid") is None
+
+
+def test_what_a_limit_leaves_is_said_in_a_region_that_was_there_before(
+    expert: Path, visit: Visit
+) -> None:
+    page = visit().go(expert / BOARD)
+    region = page.locator(".state [role=status]")
+    region.evaluate("(node) => { node.kept = true; }")
+    page.locator("input[name=max-latency]").fill("4.5")
+    assert region.evaluate("(node) => node.kept")
+    assert "rows are left" in region.inner_text()
+
+
 def test_the_front_of_what_is_left_is_drawn_and_named(expert: Path, visit: Visit) -> None:
     page = visit().go(expert / BOARD, "#max-latency=5.5&max-drop=12")
     left = shown(page)
@@ -146,7 +174,9 @@ def test_nonsense_after_the_hash_hides_nothing_and_adds_nothing(expert: Path, vi
     visitor = visit()
     page = visitor.go(expert / BOARD, "#max-latency=<img src=x>&x=%22%5D&y=nope&pick=zz,,&scale=1")
     page.locator(".redrawn svg").wait_for()
-    assert shown(page) == set()  # nothing is at most what is no number
+    assert len(shown(page)) == ROWS  # what is no number limits nothing
+    assert "is no number, so no limit" in page.locator(".state").inner_text()
+    assert page.locator("input[name=max-latency]").get_attribute("aria-invalid") == "true"
     assert page.locator("main img").count() == 0
     page.get_by_role("button", name="reset").click()
     assert len(shown(page)) == ROWS
@@ -210,7 +240,29 @@ def test_the_csv_of_a_view_has_its_rows_and_raw_numbers(tmp_path: Path, visit: V
     }
 
 
-def test_ranks_are_cautious_ranges() -> None:
+def test_rows_that_are_not_in_the_page_are_written_as_those_that_are(
+    tmp_path: Path, visit: Visit
+) -> None:
+    with open_store(tmp_path / "a.sqlite") as store:
+        for number in range(118):
+            store.add(make_record(method="m", params={"keep": 0.4, "n": number}, keep=0.4,
+                                  samples=40))  # fmt: skip
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist")
+    page = visit(accept_downloads=True).go(tmp_path / "dist" / BOARD)
+    assert len(shown(page)) == 100
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="CSV of this view").click()
+    rows = list(csv.reader(io.StringIO(Path(waited.value.path()).read_text(encoding="utf-8"))))
+    assert len(rows) == 1 + 118
+    at = next(i for i, head in enumerate(rows[0]) if head.startswith("Accuracy"))
+    shape = re.compile(r"[\d.]+ [\d.]+\u2013[\d.]+")  # value and interval, apart
+    assert {bool(shape.fullmatch(row[at])) for row in rows[1:]} == {True}
+    assert all(re.fullmatch(r"m n \d+", row[1]) for row in rows[1:])
+    values = [cell for row in rows[1:] for cell in row[len(rows[0]) // 2 :]]
+    assert not [cell for cell in values if "\u2212" in cell]
+
+
+def test_ranks_are_ranges() -> None:
     intervals = [(1.0, 2.0), (1.5, 3.0), (2.5, 4.0), (9.0, 9.0), (9.0, 9.0)]
     found = ranges(intervals)
     for mine, (low, high) in zip(intervals, found, strict=True):

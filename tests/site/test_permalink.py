@@ -44,6 +44,21 @@ def test_a_link_of_this_snapshot_says_nothing(site: Path, visit: Visit, kind: st
     assert visitor.said == []
 
 
+@pytest.mark.parametrize("kind", ["histories", "atlas", "method"])
+def test_a_snapshot_in_a_link_is_no_filter(site: Path, visit: Visit, kind: str) -> None:
+    page = visit().go(page_of(kind, site))
+    page.get_by_role("link", name="permalink").click()
+    assert page.url.endswith(f"#snapshot={digest(site)}")
+    assert page.get_by_role("button", name="remove filter").count() == 0
+
+
+def test_a_link_with_the_whole_digest_is_of_this_snapshot(site: Path, visit: Visit) -> None:
+    full = (site / "data.html").read_text(encoding="utf-8").partition("this one is <code>")[2][:64]
+    assert full.startswith(digest(site))
+    page = visit().go(page_of("data", site), f"#snapshot={full}")
+    assert page.locator(".elsewhere").count() == 0
+
+
 def test_the_permalink_of_a_page_names_the_snapshot(site: Path, visit: Visit) -> None:
     page = visit(java_script_enabled=False).go(page_of("run", site))
     page.get_by_role("link", name="permalink").click()

@@ -354,10 +354,10 @@ def test_an_interval_that_is_withheld_is_certain_of_nothing(honest: Seen, index:
         (label,) = timed(seen, "withheld")
         assert "[interval withheld] of the reference's time" in label
         assert "; may be on the front" in label
-        assert any("; on the front for certain" in each for each in seen.marks)
+        assert any("; on the front throughout" in each for each in seen.marks)
     (front,) = (i for i in index.items if i.split()[:1] == ["withheld"] and len(i.split()) > 1)
     assert front.split() == ["withheld", "\u2020"]
-    assert any("(for certain)" in item for item in index.items)
+    assert any("(throughout)" in item for item in index.items)
 
 
 @pytest.mark.parametrize("method", ["doubtful", "hasty"])

@@ -117,6 +117,27 @@ def test_doubted_points_are_drawn_and_on_no_front(trusted: Path) -> None:
             assert (", withdrawn" in label or ", disputed" in label) == doubted
 
 
+@pytest.mark.parametrize("what", ["withdrawn", "disputed"])
+def test_a_doubt_takes_a_run_from_the_board_and_leaves_the_one_before(
+    tmp_path: Path, what: str
+) -> None:
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(EVERY)
+    (tmp_path / "said.jsonl").write_text(said(AGAIN, what, link=LINK) + "\n")
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist",
+          statements=tmp_path / "said.jsonl")  # fmt: skip
+    site = tmp_path / "dist"
+    assert ">self-reported<" in row(site, OLD)  # it counts again
+    assert AGAIN.run_id not in read(site / "leaderboard/vision.html")
+    assert AGAIN.run_id in read(site / "method/made-up.html")
+    assert AGAIN.run_id in read(site / "history/made-up.html")
+    feed = read(site / "feed.xml")
+    assert f"{what.title()}: made-up keep 0.2 on" in feed
+    assert f'href="run/{AGAIN.run_id}.html"' in feed
+    counted = len(EVERY) - (what == "withdrawn")
+    assert f", {counted} runs; newest result" in read(site / "index.html")
+
+
 def test_what_was_said_is_among_the_downloads(trusted: Path) -> None:
     lines = (trusted / "data/statements.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 5  # without the one of a run that is not shown

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from tokonomy.stats.changes import LEAST_SHIFT
+from tokonomy.stats.changes import LEAST_SHIFT, LEAST_VALUES
 from tokonomy.store.epochs import Device, epoch
 from tokonomy.store.metrics import Metric
 from tokonomy_site.cells import CAPPED, SIGNS, figure_cell, quoted
 from tokonomy_site.charts import Chart, Point, chart
 from tokonomy_site.figures import Form, form_of, minute
-from tokonomy_site.histories import MOST, Change, History, chance
+from tokonomy_site.histories import MOST, Change, History, chance, searched
 from tokonomy_site.news import news, place
 from tokonomy_site.page import Page
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting
@@ -100,7 +100,7 @@ def _parts(path: str, method: str, by_path: dict[str, list[History]]) -> list[tu
 
 def _first(by_path: dict[str, list[History]], snapshot: Snapshot) -> Page:
     found = news(snapshot)
-    changes = [item for item in found if item.kind != "results"]
+    changes = [item for item in found if item.kind in ("better", "worse")]
     methods: list[tuple[str | Cell, ...]] = []
     for path, some in sorted(by_path.items()):
         runs = sum(len(history.runs) for history in some)
@@ -152,6 +152,8 @@ def _sentence(history: History) -> str:
     said += f", {failed} of them not ok." if failed else "."
     if len(runs) > MOST:
         said += f" Shown are the newest {MOST}; all are in the table of all runs and the downloads."
+    if not any(searched(history.runs)):
+        return f"{said} No change was looked for: that takes {2 * LEAST_VALUES} sittings."
     if not history.changes:
         return f"{said} No change beyond chance was found."
     return said + "".join(

@@ -85,7 +85,7 @@ def _cards(snapshot: Snapshot) -> list[str]:
 
 def coverage(snapshot: Snapshot) -> str:
     """How much was measured, from the records themselves."""
-    runs = snapshot.results
+    runs = [run for run in snapshot.results if run.trust.level != "withdrawn"]
     if not runs:
         return "Nothing is measured yet." + apart(snapshot)
     counts = (
@@ -120,14 +120,16 @@ def since(snapshot: Snapshot) -> Since | None:
     version = snapshot.results[-1].version
     first = next(run.started for run in snapshot.results if run.version == version)
     found = [item for item in news(snapshot) if item.at >= first]
-    changes = [item for item in found if item.kind != "results"]
-    results = sum(run.started >= first for run in snapshot.results)
+    changes = [item for item in found if item.kind in ("better", "worse")]
+    results = sum(
+        run.started >= first and run.trust.level != "withdrawn" for run in snapshot.results
+    )
     worse = sum(item.kind == "worse" for item in changes)
     said = f"{plural(len(changes), 'figure')} changed beyond chance, {worse} for the worse"
     return Since(
         text=f"Since harness {version} was first used, on {first[:10]}: "
         f"{plural(results, 'result')} came in; {said if changes else 'no figure changed'}.",
-        items=tuple([*changes, *(i for i in found if i.kind == "results")][:NEWEST]),
+        items=tuple(sorted(found, key=lambda item: item.kind == "results")[:NEWEST]),
     )
 
 
@@ -177,7 +179,7 @@ def _may(shown: Sequence[Row], snapshot: Snapshot, spec: Spec) -> str:
 def _front(shown: Sequence[Row], snapshot: Snapshot, spec: Spec) -> Iterator[Item]:
     """Methods on the front with their settings there, in the order of their cheapest.
 
-    A setting that is on it wherever the truth lies in the intervals is said to be so.
+    A setting that is on it wherever the truth lies in the intervals is said to be throughout.
     """
     placed = points(shown, snapshot, spec, lambda row: row.id)
     by_id = {row.id: row for row in shown}
@@ -185,7 +187,7 @@ def _front(shown: Sequence[Row], snapshot: Snapshot, spec: Spec) -> Iterator[Ite
     places = stands(placed)
     for point in front(placed):
         row = by_id[point.href]
-        sure = " (for certain)" if places[id(point)] == "on" else ""
+        sure = " (throughout)" if places[id(point)] == "on" else ""
         settings.setdefault(row.run.method, []).append(
             row.setting + mark(row.run, spec.cost) + sure
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tokonomy.catalog.cards import MethodCard
 from tokonomy_site import claims, links, words
 from tokonomy_site.board import Row, rows
 from tokonomy_site.cells import SIGNS, figure_cell
 from tokonomy_site.columns import layout
+from tokonomy_site.encoded import state
 from tokonomy_site.families import CACHE, DECODING, family
 from tokonomy_site.figures import minute
 from tokonomy_site.page import FAMILIES, Page
@@ -55,7 +57,7 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     found = (board for some in boards(snapshot).values() for board in some)
     peers = [(board, rows(board.runs, snapshot)) for board in found]
     listed = [run for run in snapshot.runs if run.role in PUBLIC]
-    newest = {run.id for run in current(listed).values()}
+    counts = current(snapshot.results)
     by_method: dict[str, list[Run]] = {}
     for run in listed:
         by_method.setdefault(run.method, []).append(run)
@@ -63,14 +65,14 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     for history in snapshot.histories.values():
         histories.setdefault(history.runs[0].method, history.path)
     for method in snapshot.shown_methods:
-        yield _page(method, by_method.get(method, []), peers, newest, histories, snapshot)
+        yield _page(method, by_method.get(method, []), peers, counts, histories, snapshot)
 
 
 def _page(
     method: str,
     mine: Sequence[Run],
     peers: Sequence[Peer],
-    newest: set[str],
+    counts: Mapping[tuple[Any, ...], Run],
     histories: Mapping[str, str],
     snapshot: Snapshot,
 ) -> Page:
@@ -91,7 +93,7 @@ def _page(
             "claims": claims.table(card, _results(mine)) if card and card.claims else None,
             "signs": SIGNS.values(),
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
-            "runs": _runs(mine, newest, snapshot) if mine else None,
+            "runs": _runs(mine, counts, snapshot) if mine else None,
             "left_out": _left_out(mine),
             "history": histories.get(method),
         },
@@ -207,19 +209,16 @@ def _heads(spent: Column) -> tuple[Column, ...]:
     )
 
 
-def _runs(mine: Sequence[Run], newest: set[str], snapshot: Snapshot) -> Table:
+def _runs(mine: Sequence[Run], counts: Mapping[tuple[Any, ...], Run], snapshot: Snapshot) -> Table:
     kept = sorted(mine, key=lambda run: run.order, reverse=True)[:MOST_RUNS]
     names = {run.family for run in mine}
     spent, column = _SPENT.get(names.pop(), _TOKENS_KEPT) if len(names) == 1 else _TOKENS_KEPT
-    lines = tuple(_line(run, spent, run.id in newest, snapshot) for run in kept)
+    lines = tuple(_line(run, spent, state(run, counts, snapshot)) for run in kept)
     caption = f"Runs of {snapshot.title(mine[0].method)}, newest first"
     return Table(caption=caption, columns=_heads(column), lines=lines, live=True)
 
 
-def _line(run: Run, spent: str, newest: bool, snapshot: Snapshot) -> Line:
-    state = "superseded" if not newest else "stale" if snapshot.stale(run) else "current"
-    state = state if run.role == "result" else run.role
-    state = state if run.trust.stands else run.trust.level
+def _line(run: Run, spent: str, counts: str) -> Line:
     cells = (
         Cell(text=setting(run.params) or "as it is"),
         Cell(text=run.task_ref),
@@ -229,7 +228,7 @@ def _line(run: Run, spent: str, newest: bool, snapshot: Snapshot) -> Line:
         figure_cell(run, "speed_up"),
         figure_cell(run, spent, spans=False),
         Cell(text=minute(run.started)),
-        Cell(text=state, kind="" if state == "current" else "warn"),
+        Cell(text=counts, kind="" if counts == "current" else "warn"),
         Cell(text=words.STATUS[run.status], href=f"../{run_path(run.id)}"),
     )
     return Line(cells=cells)

@@ -2,7 +2,7 @@
    without it the static charts stay. Marks are those of the rows: same symbols, links and cautions. */
 if (document.querySelector("form.axes")) {
   const form = document.querySelector("form.axes"), charts = document.querySelector(".charts");
-  const { rows, chips, after, set, figures, place, numbers, front, name } = board;
+  const { rows, chips, after, set, figures, place, numbers, part, front, name } = board;
   const reference = rows.find((row) => row.classList.contains("ref"));
   const WIDTH = 760, HEIGHT = 470, SVG = "http://www.w3.org/2000/svg";
   const KEYS = ["x", "y", "of", "scale"];
@@ -142,7 +142,7 @@ if (document.querySelector("form.axes")) {
     const caption = document.createElement("figcaption");
     const better = ({ sign }, less, more) => (sign < 0 ? more : less);
     const text = [
-      ` ${better(ask.x, "Left", "Right")} and ${better(ask.y, "down", "up")} are better; bars are 95 % intervals where there are any, the line is the front of the values of the rows that are left, dashes mark the reference. Stale and doubted rows are on no front.`,
+      ` ${better(ask.x, "Left", "Right")} and ${better(ask.y, "down", "up")} are better; bars are 95 % intervals where there are any, the line is the front of the values of the rows${part} that are left, dashes mark the reference. Stale and doubted rows are on no front.`,
       ask.fell ? "This figure has no other relative to the reference, so it is absolute. " : "",
       out ? `${out} of ${rows.length} rows are not drawn: a figure is missing${ask.log ? " or not above 0" : ""}. ` : "",
     ].join(" ");

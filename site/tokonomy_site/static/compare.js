@@ -1,7 +1,7 @@
 /* Two to four runs side by side. What the address says is looked up and shown as text, never as HTML. */
 {
   const { make, read, write, copier, snapshot } = tokonomyView;
-  const place = document.querySelector(".compare");
+  const place = document.querySelector(".compare"), status = place.firstChild;
   const { fields, figures } = JSON.parse(place.dataset.described);
   const digits = +place.dataset.digits;
   const LEAST = 8, MOST = 4;
@@ -57,8 +57,11 @@
       ? "" : ` [${write3(low, figure)} to ${write3(high, figure)}]`;
     return `${write3(value, figure)} ${unit}${ends}`.trim();
   };
+  /* Sessions differ by more than the intervals of costs know, so these get no verdict. */
+  const WITHIN = ["cost", "energy"];
   const judged = ([value, low, high], figure) => {
     const none = figure.by === "ratio" ? 1 : 0;
+    if (WITHIN.includes(figure.need) && !isNaN(low + high)) return ["within the runs only", "soft"];
     if (figure.exact ? value === none : low <= none && high >= none) {
       return [figure.exact ? "the same" : "no detectable difference", "soft"];
     }
@@ -76,9 +79,10 @@
   const against = (cell, run, base, figure, i) => {
     const one = run.figures[i], two = base.figures[i];
     if (figure.by === "nothing" || one.length < 4 || two.length < 4) return;
-    const differs = apart(run, base, figure.need);
-    if (differs.length) {
-      make("span", `not comparable: other ${differs.join(", ")}`, cell, "soft delta");
+    const differs = apart(run, base, figure.need), doubt = run.doubt || base.doubt;
+    if (doubt || differs.length) {
+      const why = doubt ? `not held against: ${doubt}` : `not comparable: other ${differs.join(", ")}`;
+      make("span", why, cell, "soft delta");
       return;
     }
     const found = distance(one, two, figure), [word, kind] = judged(found, figure);
@@ -164,7 +168,7 @@
   };
 
   const paired = (runs, base) => {
-    const others = runs.filter((run) => run !== base && run.ok && base.ok);
+    const others = runs.filter((run) => run !== base && run.ok && base.ok && !run.doubt && !base.doubt);
     if (!others.length) return;
     const text = make("p", "Paired by sample, on the same data: ", place, "soft");
     others.forEach((run, i) => {
@@ -182,11 +186,12 @@
     const runs = found.filter((run, i) =>
       run.id && found.findIndex((other) => other.id === run.id) === i);
     const held = document.activeElement?.tagName === "SELECT";
-    place.replaceChildren();
+    while (status.nextSibling) place.lastChild.remove();
     const problems = found.flatMap((run) => run.wrong || []);
     if (asked.length > MOST) problems.push(`Only the first ${MOST} of ${asked.length} runs are shown.`);
     if (runs.length < 2) problems.push(`At least two runs are needed; this address names ${runs.length}.`);
-    for (const problem of problems) make("p", problem, place, "note alert").role = "status";
+    status.replaceChildren();
+    for (const problem of problems) make("p", problem, status, "note alert");
     if (!runs.length) return;
     const base = runs.find((run) => view.base && run.id.startsWith(view.base)) || runs[0];
     const again = (some, id) => {

@@ -2,8 +2,7 @@
 (() => {
   const { make, read, write, copier, csv, download, snapshot } = tokonomyView;
   const table = tokonomyTable(tokonomyRuns), columns = Object.values(table.columns);
-  const shown = columns.filter((column) => column.kind !== "key");
-  const words = shown.filter((column) => column.kind === "word");
+  const words = columns.filter((column) => column.kind === "word");
   const wide = matchMedia("(min-width: 40rem)").matches, SIZES = [100, 200, 500];
   const NEAR = wide ? ["family", "method", "task", "status", "state"] : ["method"];
   const count = (n) => n.toLocaleString("en");
@@ -11,10 +10,11 @@
 
   const place = document.querySelector(".explorer");
   const bar = make("form", "", place, "controls");
-  const line = make("div", "", place, "state");
+  const line = make("div", "", place, "state"), said = make("p", "", line);
   const alike = make("p", "", place, "soft");
   const scroll = make("div", "", place, "scroll");
   const pager = make("nav", "", place, "state");
+  said.role = "status";
   bar.ariaLabel = "Filters";
   pager.ariaLabel = "Pages of the table";
   scroll.tabIndex = 0;
@@ -61,14 +61,17 @@
     rest.forEach((column) => facet(column, inner));
   }
 
-  /* A search term hits a run where one of its words has it: looked for once in every value. */
+  /* A search term hits a run where one of its words has it, looked for once in every value, or
+     where it is the beginning of the run's id, of which a few digits are here. */
   const hits = (term) => {
     const found = words.map(({ values, places }) => ({
       places,
       hit: values.map((value) => value.toLowerCase().includes(term)),
     })).filter(({ hit }) => hit.includes(true));
-    return (run) =>
-      found.some(({ places, hit }) => hit[places[run]]) || table.name(run).startsWith(term);
+    return (run) => {
+      const id = table.name(run);
+      return found.some(({ places, hit }) => hit[places[run]]) || id.startsWith(term) || term.startsWith(id);
+    };
   };
   const tests = () => {
     const terms = (view.search || "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -85,7 +88,7 @@
   };
   const sorting = () => {
     const [, name, way] = /^(.+)-([ud])$/.exec(view.sort) || [];
-    return { column: shown.find((column) => column.name === name), down: way === "d" };
+    return { column: columns.find((column) => column.name === name), down: way === "d" };
   };
 
   const select = () => {
@@ -102,7 +105,7 @@
 
   /* Left out are columns of figures without a number in the view, and of words that are all alike
      there: those are said above the table. */
-  const kept = () => shown.filter(({ kind, places, numbers }, at) => {
+  const kept = () => columns.filter(({ kind, places, numbers }, at) => {
     if (!at || !order.length) return true;
     if (kind === "figure") return order.some((run) => places[run] < numbers);
     return order.some((run) => places[run] !== places[order[0]]);
@@ -164,9 +167,9 @@
     }
   };
   const drawState = (from, to) => {
-    line.replaceChildren();
+    while (said.nextSibling) line.lastChild.remove();
     const rows = order.length ? `rows ${count(from + 1)}\u2013${count(to)}` : "no row";
-    make("p", `${count(order.length)} of ${count(table.count)} runs, ${rows}`, line).role = "status";
+    said.textContent = `${count(order.length)} of ${count(table.count)} runs, ${rows}`;
     const same = words.filter((column) => !drawn.includes(column));
     alike.textContent = same.length
       ? `In all of these: ${same.map((c) => `${c.title.toLowerCase()} ${c.text(order[0]) || "none"}`).join(", ")}.`
@@ -185,10 +188,17 @@
     }
     copier(line, () => view);
     chip("CSV of this view", line, () => {
-      const names = ["run", ...drawn.map(({ title, unit }) => (unit ? `${title}, ${unit}` : title))];
-      const rows = order.map((run) => [table.name(run), ...drawn.map(({ text }) => text(run))]);
-      rows.forEach((row) => (row[0] = `${row[0]}\u2026`)); // the beginning of an id, and no number
-      download(`tokonomy-runs-${snapshot}.csv`, csv([names, ...rows]));
+      const { status, trust } = table.columns;
+      const every = [...drawn, ...[status, trust].filter((column) => !drawn.includes(column))];
+      const names = every.flatMap(({ title, unit, kind }) =>
+        kind === "figure" ? [unit ? `${title}, ${unit}` : title, `${title} sign`] : [title]);
+      const parts = ({ text, kind }, run) =>
+        kind === "figure" ? /^(.*?)([\u2020\u2021]?)$/.exec(text(run)).slice(1) : [text(run)];
+      const rows = order.map((run) => [
+        `${table.name(run)}\u2026`, // the beginning of an id, and no number
+        ...every.flatMap((column) => parts(column, run)),
+      ]);
+      download(`tokonomy-runs-${snapshot}.csv`, csv([["run", ...names], ...rows]));
     });
   };
   const drawPager = (page, pages, size) => {

@@ -2,7 +2,14 @@
 (() => {
   const { make } = tokonomyView;
   const place = document.querySelector(".find"), answer = document.querySelector(".found");
-  const wanted = () => decodeURIComponent(location.hash.slice(1)).split("&")[0].toLowerCase();
+  const wanted = () => {
+    const text = location.hash.slice(1);
+    try {
+      return decodeURIComponent(text).split("&")[0].toLowerCase();
+    } catch {
+      return text; // a lone % is no id either
+    }
+  };
 
   const show = (start, all = "") => {
     const ids = all.match(/.{32}/g) || [], found = ids.filter((id) => id.startsWith(start));

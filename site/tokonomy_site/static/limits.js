@@ -2,7 +2,8 @@
    The numbers are those that the rows carry; no figure is changed. */
 {
   const { rows, bar, line, tests, after, chips } = board;
-  const { make } = tokonomyView;
+  const { make, plain } = tokonomyView;
+  const part = document.querySelector("[aria-label='Parts of this class']") ? " of this part" : "";
   const figures = JSON.parse(bar.dataset.figures).map(([name, title, unit, better]) => ({
     name, title, unit, sign: better === "higher" ? -1 : 1,
   }));
@@ -41,23 +42,35 @@
       .map((p) => p.row);
   };
 
-  /* Limits: the point value counts, and a figure that is missing keeps none. */
+  /* A number as it is typed: commas that part thousands are left out, another is a decimal mark. */
+  const typed = (text = "") => {
+    const bare = text.trim();
+    const grouped = /^[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(bare);
+    return bare ? Number(grouped ? bare.replace(/,/g, "") : bare.replace(",", ".")) : NaN;
+  };
+
+  /* Limits: the point value counts, and a figure that is missing keeps none. What is no number
+     limits nothing, and is said to be none. */
   const boxes = [...bar.querySelectorAll("[data-limit]")].map((label) => {
     const input = label.querySelector("input");
-    return { key: input.name, figure: label.dataset.limit, said: input.ariaLabel };
+    return { input, key: input.name, figure: label.dataset.limit, said: input.ariaLabel };
   });
   for (const { key, figure, said } of boxes) {
     const [what, unit] = said.split(" at most, ");
-    chips[key] = (value) => `${what} \u2264 ${value} ${unit}`;
-    const most = (view) => Number(view[key].replace(",", "."));
-    tests.push((row, view) => !view[key] || numbers.get(row)[figure].value <= most(view));
+    chips[key] = (value) => isNaN(typed(value))
+      ? `${what}: \u201c${value.slice(0, 40)}\u201d is no number, so no limit`
+      : `${what} \u2264 ${value} ${unit}`;
+    tests.push((row, view) => {
+      const most = typed(view[key]);
+      return isNaN(most) || numbers.get(row)[figure].value <= most;
+    });
   }
-  const set = (view) => boxes.filter(({ key }) => view[key]);
+  const set = (view) => boxes.filter(({ key }) => !isNaN(typed(view[key])));
   const missing = (row, view) =>
     set(view).some(({ figure }) => isNaN(numbers.get(row)[figure].value));
 
   const SVG = "http://www.w3.org/2000/svg";
-  const name = (row) => row.cells[0].innerText.replace(/\s+/g, " ").trim();
+  const name = (row) => plain(row.cells[0]);
 
   /* The front of the rows that are left, through the marks where they stand. */
   const redraw = (figure, left, on) => {
@@ -75,7 +88,7 @@
     path.setAttribute("d", `M${steps.replace("V", ` ${bottom}V`)}H${right}`);
     svg.querySelector("g").append(path);
     const title = figure.querySelector("b").textContent.replace(".", "");
-    const said = make("p", `Front of what is left, ${title.toLowerCase()}: `, line, "wide");
+    const said = make("p", `Front of what is left${part}, ${title.toLowerCase()}: `, line, "wide");
     kept.forEach((row, i) => {
       if (i) said.append(", ");
       make("a", name(row), said).href = `#${row.id}`;
@@ -87,15 +100,17 @@
     for (const point of document.querySelectorAll("svg a[href^='#r']")) {
       point.classList.toggle("off", !ids.has(point.getAttribute("href").slice(1)));
     }
+    for (const { key, input } of boxes) {
+      input.ariaInvalid = view[key] && isNaN(typed(view[key])) ? "true" : null;
+    }
     const on = set(view).length > 0;
     if (on) {
       const out = rows.filter((row) => missing(row, view)).length;
       const why = out ? `, ${out} ${out === 1 ? "row is" : "rows are"} out for want of a figure` : "";
-      const part = document.querySelector("[aria-label='Parts of this class']") ? " of this part" : "";
-      const text = `${left.length} rows${part} are left${why}. Limits are about the value itself, not its interval.`;
-      make("p", text, line, "wide").role = "status";
+      const text = `; ${left.length} rows${part} are left${why}. Limits are about the value itself, not its interval.`;
+      line.firstChild.append(text);
     }
     document.querySelectorAll("figure[data-x]").forEach((figure) => redraw(figure, left, on));
   });
-  Object.assign(board, { figures, place, numbers, stale, front, name });
+  Object.assign(board, { figures, place, numbers, part, front, name });
 }

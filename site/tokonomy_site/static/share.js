@@ -1,14 +1,12 @@
 /* What a reader takes from a leaderboard: a link to this view, its rows as CSV, a comparison. */
 {
   const { rows, heads, line, after, chips, set, figures, numbers, name } = board;
-  const { make, read, copier, csv, download, snapshot } = tokonomyView;
+  const { make, plain, read, copier, csv, download, snapshot } = tokonomyView;
   const MOST = 4;
   const run = (row) => /([0-9a-f]{32})\.html$/.exec([...row.querySelectorAll("a")].pop().href)[1];
   const byRun = new Map(rows.map((row) => [run(row).slice(0, 12), row]));
-  chips.pick = chips.snapshot = null;
+  chips.pick = null;
 
-  const number = (value) => (isNaN(value) ? "" : String(value).replace("-", "\u2212"));
-  const plain = (node) => node.innerText.replace(/\s+/g, " ").trim();
   const table = (left) => {
     const shown = figures.flatMap(({ name, unit }) => {
       const head = unit ? `${name} (${unit})` : name;
@@ -19,7 +17,7 @@
       ...[...row.cells].map(plain),
       ...figures.flatMap((figure) => {
         const { value, low, high, sign } = numbers.get(row)[figure.name];
-        return [number(value), number(low), number(high), sign];
+        return [value, low, high, sign];
       }),
     ]);
     return [["run id", ...heads.map(plain), ...shown], ...lines];

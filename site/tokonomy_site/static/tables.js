@@ -4,8 +4,8 @@
   const table = document.querySelector("table.live");
   const body = table.tBodies[0], rows = [...body.rows];
   const heads = [...table.tHead.lastElementChild.cells];
-  const line = document.querySelector(".state"), bar = line.previousElementSibling;
-  const tests = [], after = [], chips = { sort: null, all: null };
+  const line = document.querySelector(".state"), said = line.firstChild, bar = line.previousElementSibling;
+  const tests = [], after = [], chips = { sort: null, all: null, snapshot: null };
   let view = {};
 
   const key = (row, i) =>
@@ -30,15 +30,15 @@
     const shown = view.all ? left : left.slice(0, 100);
     body.replaceChildren(...shown);
 
-    line.replaceChildren();
-    make("p", `${shown.length} of ${rows.length} shown`, line).role = "status";
+    while (said.nextSibling) line.lastChild.remove();
+    said.textContent = `${shown.length} of ${rows.length} shown`;
     const chip = (text, act) => (make("button", text, line, "chip").onclick = act);
     if (shown.length < left.length) chip(`show all ${left.length}`, () => set("all", "1"));
     const on = Object.keys(view).filter((k) => chips[k] !== null);
     on.forEach((k) => {
-      const said = chips[k]?.(view[k]) || `${k}: ${view[k]}`;
-      chip(said + " ×", () => set(k, ""));
-      line.lastChild.ariaLabel = "remove filter " + said;
+      const text = chips[k]?.(view[k]) || `${k}: ${view[k]}`;
+      chip(text + " ×", () => set(k, ""));
+      line.lastChild.ariaLabel = "remove filter " + text;
     });
     if (on.length || view.sort) chip("reset", () => save((view = {})));
     for (const field of bar.elements) {
@@ -61,7 +61,7 @@
   const load = () => {
     const hash = location.hash.slice(1), row = rows.find((r) => r.id && r.id === hash);
     if (!row) view = Object.fromEntries(new URLSearchParams(hash));
-    else if (!row.isConnected || !line.firstChild) view = { all: "1" };
+    else if (!row.isConnected || !said.firstChild) view = { all: "1" };
     paint();
     row?.scrollIntoView({ block: "center" });
   };

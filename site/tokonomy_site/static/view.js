@@ -10,6 +10,14 @@
   };
   const params = () => new URLSearchParams(location.hash.slice(1));
 
+  /* What a node says on one line. Unlike innerText it parts a value from the small print below it
+     also where the node stands in no page. */
+  const plain = (node) => {
+    const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT), found = [];
+    while (texts.nextNode()) found.push(texts.currentNode.data);
+    return found.join(" ").replace(/\s+/g, " ").trim();
+  };
+
   /* The view in the address, without the snapshot that a link may name. */
   const read = () => {
     const found = Object.fromEntries(params());
@@ -43,10 +51,11 @@
     return button;
   };
 
-  /* Rows of texts as CSV that no spreadsheet takes for formulas; numbers lose what makes them
-     easier to read. */
+  /* Rows of texts and numbers as CSV that no spreadsheet takes for formulas; numbers that are
+     written out lose what makes them easier to read. */
   const number = /^\u2212?\d[\d,]*(\.\d+)?$/;
   const field = (text) => {
+    if (typeof text === "number") return isNaN(text) ? "" : String(text);
     if (number.test(text)) return text.replace(/,/g, "").replace("\u2212", "-");
     const plain = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
     return /[",\n\r]/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
@@ -63,7 +72,7 @@
   const other = () => {
     document.querySelector(".elsewhere")?.remove();
     const named = params().get("snapshot");
-    if (!named || !snapshot || snapshot.startsWith(named)) return;
+    if (!named || !snapshot || snapshot.startsWith(named.slice(0, 12))) return;
     const line = make("p", "This link was made on snapshot ", document.body, "note alert elsewhere");
     make("code", named.slice(0, 12), line);
     line.append("; this is ");
@@ -73,6 +82,6 @@
     document.querySelector("main").prepend(line);
   };
   addEventListener("hashchange", other);
-  globalThis.tokonomyView = { make, read, write, address, copier, csv, download, snapshot, root };
+  globalThis.tokonomyView = { make, plain, read, write, address, copier, csv, download, snapshot, root };
   other();
 })();
