@@ -21,15 +21,16 @@ LONGEST = 60_000
 """Characters; a code host takes 65,536."""
 
 
-def comment(report: Report, records: Sequence[Record]) -> str:
+def comment(report: Report, records: Sequence[Record], succeeded: bool = True) -> str:
     """The comment.
 
     Args:
         report: What the check left behind.
         records: What it measured.
+        succeeded: Whether the job that made them ended well; what they say of it is their own word.
     """
     found, said = report.found, report.problems
-    head = "Passed" if not found and not said else "Does not pass yet"
+    head = "Passed" if succeeded and not found and not said else "Does not pass yet"
     lines = [MARK, f"### {head}: `{report.commit[:12]}`", ""]
     lines += [f"- {escape(each)}" for each in said]
     lines += [*_findings(found), ""] if found else []
