@@ -20,6 +20,7 @@ from tokonomy.cli.forms import FORMS
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import import_files
 from tokonomy.store.git import FILE, content, tree
+from tokonomy.store.sources import PLACES
 from tokonomy.submit import append, static
 from tokonomy.submit.changes import brought, merged
 from tokonomy.submit.scaffold import checkout
@@ -37,7 +38,7 @@ def main(base: str, head: str, own: bool) -> None:
     found = append.changed(root, base, whole)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for entry in tree(root, whole, append.PLACES):
+        for entry in tree(root, whole, PLACES):
             held = content(root, entry.blob) if entry.mode == FILE else None
             if held is not None and ".." not in Path(entry.path).parts:
                 (folder / entry.path).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def main(base: str, head: str, own: bool) -> None:
 
 def _published(folder: Path) -> None:
     """Bring all together as publishing does; raises what publishing would."""
-    shelves = [folder / each for each in append.PLACES if (folder / each).exists()]
+    shelves = [folder / each for each in PLACES if (folder / each).exists()]
     with open_store(folder / "guard.sqlite") as store:
         import_files(store, shelves)
 

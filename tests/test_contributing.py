@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import resource
-import shutil
 import site
 import subprocess
 import sys
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from checkouts import ROOT, copied
+
 BLOCK = re.compile(r"^```(?P<kind>sh|diff)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.M | re.S)
 MACHINE_S = 300
 """Seconds of machine time from the clone to a check that passed; installing what comes from
@@ -36,16 +36,9 @@ def done(words: list[str], folder: Path, env: dict[str, str], given: str | None 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
     """The tracked and new files of the repository, committed; only the newest records."""
-    root, env = tmp_path / "upstream", dict(os.environ)
-    listed = done(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT, env
-    ).splitlines()
-    for name in listed:
-        if (ROOT / name).is_file() and not name.startswith(
-            ("results/records/v", "results/records/c")
-        ):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name)
+    env = dict(os.environ)
+    old = ("results/records/v", "results/records/c")
+    root = copied(tmp_path / "upstream", lambda name: not name.startswith(old))
     who = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
     done(["git", "init", "-q", "-b", "main"], root, env)
     done(["git", "add", "-A"], root, env)

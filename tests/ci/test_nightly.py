@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from checkouts import MAIN, PACKAGES, ROOT, call
 from tokonomy.store.fields import content_hash
 from tokonomy.store.record import parse
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("harness", "methods", "tasks", "site", "results/suites")
 METHOD = "methods/tokonomy_methods/vision/random_drop.py"
-MAIN = "from tokonomy.cli import main; main()"
 SUITE = """\
 id = "small"
 title = "One method on the digits"
@@ -46,14 +41,6 @@ def place(tmp_path: Path) -> Path:
     (root / "results/records").mkdir()
     (root / "results/suites/tokonomy_suites/small.toml").write_text(SUITE)
     return root
-
-
-def call(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join(str(place / package) for package in PACKAGES)
-    return subprocess.run(
-        [sys.executable, *words], cwd=place, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def dated(shelf: Path, days: int) -> None:

@@ -7,10 +7,8 @@ with the row in a browser; and what is refused on that way.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,10 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("harness", "methods", "tasks", "site", "results/suites")
+from checkouts import MAIN, ROOT, call, copied
+
 METHOD = "methods/tokonomy_methods/vision/loud.py"
 SECRET = "a-secret-that-no-submission-may-see"
-MAIN = "from tokonomy.cli import main; main()"
 TINY = """\
 id = "tiny"
 title = "A look at the digits"
@@ -57,11 +54,7 @@ class Clone:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A script or verb with this clone's code; a secret lies in the environment."""
-        path = os.pathsep.join(str(self.root / package) for package in PACKAGES)
-        return subprocess.run(
-            [sys.executable, *words], cwd=self.root, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": path, "GITHUB_TOKEN": SECRET, "HOME": str(self.root)},
-        )  # fmt: skip
+        return call(self.root, *words, GITHUB_TOKEN=SECRET, HOME=str(self.root))
 
     def commit(self, said: str) -> str:
         self.git("add", "-A")
@@ -82,15 +75,9 @@ def clone(source: Path, target: Path) -> Clone:
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """This repository's files with a few published records and a small suite, on ``main``."""
-    root = tmp_path_factory.mktemp("upstream")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file() and not name.startswith("results/records/"):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name)
+    root = copied(
+        tmp_path_factory.mktemp("upstream"), lambda name: not name.startswith("results/records/")
+    )
     published = (ROOT / "results/records/language-quick.jsonl").read_text().splitlines()[:3]
     (root / "results/records").mkdir(parents=True)
     (root / "results/records/language-quick.jsonl").write_text("\n".join(published) + "\n")

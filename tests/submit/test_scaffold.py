@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from checkouts import MAIN, ROOT, call, copied
 from tokonomy.errors import UsageError
 from tokonomy.submit.scaffold import SHAPES, begin, checkout
 from tokonomy.submit.static import check
 from tokonomy.submit.trial import CONTRACTS
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("harness", "methods", "tasks", "site", "results/suites")
-
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tracked and new files of the repository."""
-    place = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, place / name)
-    return place
-
-
-def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join(str(folder / package) for package in PACKAGES)
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-MAIN = "from tokonomy.cli import main; main()"
+    return copied(tmp_path_factory.mktemp("checkout"))
 
 
 def test_all_that_is_begun_passes_what_is_asked_of_it(copy: Path) -> None:

@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tokonomy.store.git import FILE, MAX_FILE, Delta, Entry, content, deltas, tree
+from tokonomy.store.sources import PLACES
 from tokonomy.submit.findings import Finding
-
-PLACES = ("results/records", "results/statements")
-"""Folders whose ``.jsonl`` files only grow."""
 
 RULE = "records-kept"
 

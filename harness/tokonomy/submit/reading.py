@@ -16,11 +16,12 @@ from tokonomy.catalog.cards import Card
 from tokonomy.catalog.reading import read_card
 from tokonomy.errors import BadCard, BadRecord
 from tokonomy.store.exchange import read_line
+from tokonomy.store.sources import PLACES
 from tokonomy.store.statements import digest
 from tokonomy.submit.findings import Finding
 
 METHODS, TASKS = "methods/tokonomy_methods", "tasks/tokonomy_tasks"
-RECORDS, STATEMENTS = "results/records", "results/statements"
+RECORDS, STATEMENTS = PLACES
 MOST_BYTES = 200 * 1024
 MOST_DEPTH = 100  # of syntax; code that people write has about 25
 _TURNING = frozenset(
