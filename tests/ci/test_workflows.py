@@ -60,6 +60,62 @@ def test_where_code_of_others_runs_there_is_no_secret(path: Path) -> None:
         assert "github.token" not in str(job["steps"]), name
 
 
+WRITERS = {
+    ("bench", "propose"), ("comment", "comment"), ("publish", "attest"), ("publish", "deploy"),
+}  # fmt: skip
+OURS = re.compile(
+    r"\b(make|pip|python[\d.]*|node|npm|npx|bash|sh|curl|sudo|eval)\b|\.venv|\bci/|\./"
+)
+
+
+def test_what_may_write_installs_and_runs_nothing_of_ours() -> None:
+    found = set()
+    for path in WORKFLOWS:
+        for name, job in read(path)["jobs"].items():
+            if "write" not in job["permissions"].values():
+                continue
+            found.add((path.stem, name))
+            for step in job["steps"]:
+                assert not step.get("uses", "").startswith("actions/setup-"), (path.stem, name)
+                assert OURS.search(step.get("run", "")) is None, (path.stem, name)
+    assert found == WRITERS
+
+
+def test_a_job_takes_what_another_has_left() -> None:
+    taken, left = set(), set()
+    for path in WORKFLOWS:
+        for step in steps(path):
+            uses, given = step.get("uses", ""), step.get("with", {})
+            workflow = "check" if "run-id" in given else path.stem
+            if uses.startswith("actions/upload-pages-artifact@"):
+                left.add((workflow, "github-pages"))
+            elif uses.startswith("actions/upload-artifact@"):
+                left.add((workflow, given["name"]))
+            elif uses.startswith("actions/download-artifact@"):
+                taken.add((workflow, given["name"]))
+    assert taken == left - {("nightly", "nightly")}
+
+
+def test_the_gate_is_code_of_the_main_branch_alone() -> None:
+    job = read(FOLDER / "bench.yml")["jobs"]["measure"]
+    places = {step["with"]["path"]: step["with"]["ref"] for step in job["steps"]
+              if step.get("uses", "").startswith("actions/checkout@")}  # fmt: skip
+    assert places == {"approved": "${{ inputs.commit }}", "gate": "main"}
+    (measured,) = [step for step in job["steps"] if "ci/bench.py" in step.get("run", "")]
+    assert measured["working-directory"] == "gate"
+    assert "--checkout ../approved " in measured["run"]
+
+
+def test_everything_that_a_check_leaves_is_kept() -> None:
+    wrote = set(
+        re.findall(r'out / "([a-z]+\.(?!sqlite)[a-z]+)"', (ROOT / "ci/check.py").read_text())
+    )
+    assert wrote == {"report.json", "records.jsonl", "findings.sarif"}
+    (kept,) = [step["with"]["path"] for step in steps(FOLDER / "check.yml")
+               if step.get("uses", "").startswith("actions/upload-artifact@")]  # fmt: skip
+    assert {f"checked/{name}" for name in wrote} == set(kept.split())
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_no_text_from_outside_becomes_part_of_a_command(path: Path) -> None:
     assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
