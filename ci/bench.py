@@ -2,9 +2,11 @@
 
 What is measured is code of a pull request that a maintainer has read and approved, by its full
 commit id. It runs without any secret, without the network where the system allows that, and only
-if the checkout is exactly that commit.
+if the checkout is exactly that commit. What asks for that, and limits it, is the code of this
+script's own checkout: of the main branch, no pull request can change it. Code of what was approved
+runs in the limited process alone.
 
-    python ci/bench.py --approved 0123…  --base origin/main --suite gpu-vision --out measured
+    python ci/bench.py --checkout ../approved --approved 0123… --suite gpu-vision --out measured
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from tokonomy.submit.scripts import script
 
 
 @script
+@click.option("--checkout", "place", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              default=".", show_default=True, help="Checkout of what was approved.")  # fmt: skip
 @click.option("--approved", required=True, help="Full id of the commit that was approved.")
 @click.option("--base", default="origin/main", show_default=True, help="Branch to compare with.")
 @click.option("--suite", "suites", multiple=True, required=True, help="A suite; may be repeated.")
@@ -36,6 +40,7 @@ from tokonomy.submit.scripts import script
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the records."
 )
 def main(
+    place: Path,
     approved: str,
     base: str,
     suites: tuple[str, ...],
@@ -45,7 +50,7 @@ def main(
     out: Path,
 ) -> None:
     """Measure what the approved commit touches."""
-    root = checkout(Path.cwd())
+    root = checkout(place.resolve())
     _approved(root, approved)
     point = fork_point(root, base)
     found = affected(Tree(root), point, changed(root, point))

@@ -124,9 +124,10 @@ def report(folder: Path) -> dict[str, Any]:
     return found
 
 
-def bench(runner: Clone, approved: str, out: Path) -> subprocess.CompletedProcess[str]:
-    return runner.run("ci/bench.py", "--approved", approved, "--suite", "tiny",
-                      "--memory-gib", "8", "--out", str(out))  # fmt: skip
+def bench(gate: Clone, runner: Clone, approved: str, out: Path) -> subprocess.CompletedProcess[str]:
+    """The gate's code of the main branch on what a runner checked out."""
+    return gate.run("ci/bench.py", "--checkout", str(runner.root), "--approved", approved,
+                    "--suite", "tiny", "--memory-gib", "8", "--out", str(out))  # fmt: skip
 
 
 def test_from_a_fork_to_a_row_on_the_site(
@@ -155,7 +156,7 @@ def test_from_a_fork_to_a_row_on_the_site(
     assert f"Passed: `{sha[:12]}`" in said.stdout
     assert said.stdout.count("| loud |") == 3
 
-    measured = bench(runner, sha, tmp_path / "measured")
+    measured = bench(upstream, runner, sha, tmp_path / "measured")
     assert measured.returncode == 0, measured.stdout + measured.stderr
     trusted.git("fetch", "-q", str(mine.root), "HEAD")
     trusted.git("merge", "-q", "--no-edit", "FETCH_HEAD")
@@ -251,7 +252,7 @@ def test_what_was_approved_by_mistake_meets_no_secret_and_is_not_collected(
     mine.edit(METHOD, "        counts = stages(", spy + "        counts = stages(")
     sha = mine.commit("Add a method")
     runner = fetched(upstream, mine, tmp_path / "runner")
-    measured = bench(runner, sha, tmp_path / "measured")
+    measured = bench(upstream, runner, sha, tmp_path / "measured")
     assert measured.returncode == 2
     assert "the checkout is not what was approved: " in measured.stderr
     seen = [path.read_text(errors="replace") for path in (tmp_path / "measured").iterdir()]
@@ -264,6 +265,7 @@ def test_only_what_was_approved_is_measured(upstream: Clone, fork: Fork, tmp_pat
     loud(mine)
     approved = mine.commit("Add a method")
     mine.edit(METHOD, "amax", "amin")
+    (mine.root / "ci/bench.py").write_text("print('whatever you like')\n")
     later = mine.commit("Change it after the approval")
     runner = fetched(upstream, mine, tmp_path / "runner")
     for said, error in (
@@ -271,11 +273,11 @@ def test_only_what_was_approved_is_measured(upstream: Clone, fork: Fork, tmp_pat
         ("main", "--approved is the full id of a commit"),
         (later[:12], "--approved is the full id of a commit"),
     ):
-        done = bench(runner, said, tmp_path / "measured")
+        done = bench(upstream, runner, said, tmp_path / "measured")
         assert done.returncode == 2
         assert error in done.stderr
     runner.edit(METHOD, "amin", "amax")
-    done = bench(runner, later, tmp_path / "measured")
+    done = bench(upstream, runner, later, tmp_path / "measured")
     assert done.returncode == 2
     assert "the checkout is not what was approved" in done.stderr
     assert not (tmp_path / "measured").exists()
@@ -343,6 +345,6 @@ def test_nothing_to_measure_is_no_failure_and_nothing_to_plan_is_said(
     assert planned.returncode == 0
     assert planned.stdout == "quick: nothing of it is touched\n"
     sha = runner.git("rev-parse", "HEAD")
-    done = bench(runner, sha, tmp_path / "measured")
+    done = bench(upstream, runner, sha, tmp_path / "measured")
     assert done.returncode == 2
     assert "nothing of tiny is touched" in done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tokonomy.submit.gate import measure
 from tokonomy.submit.limited import Limits, run
 from tokonomy.submit.scaffold import begin
 from tokonomy.submit.trial import CONTRACTS, Trial, trial
@@ -58,6 +59,40 @@ def test_memory_is_that_of_children_too(tmp_path: Path) -> None:
     )
     limits = Limits(time_s=60, memory_bytes=200 << 20)
     assert run([sys.executable, "-c", code], tmp_path, limits).broken == "memory"
+
+
+def test_code_on_the_path_of_a_command_does_not_take_the_place_of_its_limits(
+    tmp_path: Path,
+) -> None:
+    for name in ("psutil.py", "tokonomy/__init__.py", "ctypes/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('in place of the limits')\n")
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)); import psutil"
+    ended = run([sys.executable, "-c", code], tmp_path, SHORT, more={"PYTHONPATH": str(tmp_path)})
+    assert sorted(ended.said.splitlines()) == ["(0, 0)", "in place of the limits"]
+    assert ended.network != "the process did not begin"
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_checkout_is_measured_with_its_own_code_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    main = tmp_path / "harness/tokonomy/cli.py"
+    main.parent.mkdir(parents=True)
+    (main.parent / "__init__.py").write_text("")
+    main.write_text("import sys\ndef main():\n    print(sys.executable, sys.argv[1:], sys.path)\n")
+    python = tmp_path / ".venv/bin/python"
+    if own:
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\necho own; exec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+    plan, log = tmp_path / "plan.json", tmp_path / "log"
+    ended = measure(tmp_path, plan, tmp_path / "a.sqlite", SHORT, log, ["--measure", "max_s=1"])
+    assert ended.code == 0, ended.said
+    assert ended.said.startswith("own\n") == own
+    assert f"['run', '--suite', '{plan}', '--db'" in ended.said
+    assert ended.said.index(str(tmp_path / "tasks")) < ended.said.index("elsewhere")
 
 
 def test_nothing_secret_is_in_its_environment(

@@ -1,11 +1,13 @@
 """Measuring what a submission touches, and whether it passes.
 
-The harness runs in a limited process, since what it measures was written by others. A gate that
+The harness runs in a limited process, since what it measures was written by others; what plans,
+limits and decides is the code that calls it, of the same checkout or of another. A gate that
 measured nothing although there was something to measure does not pass.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,12 +25,13 @@ from tokonomy.store.fields import Part
 from tokonomy.store.lines import looked_at, validated
 from tokonomy.store.record import Record
 from tokonomy.submit import limited
-from tokonomy.submit.affected import Affected, Tree, narrowed, suite_at, written
+from tokonomy.submit.affected import SUITES, Affected, Tree, narrowed, suite_at, written
 from tokonomy.submit.findings import Finding
 
 MOST_FINDINGS = 10_000
 MAIN = "from tokonomy.cli import main; main()"
 FINAL = ("ok", "unsupported")
+_SOURCES = ("harness", "methods", "tasks", "site", "results/suites")
 
 
 class Report(Part):
@@ -66,10 +69,15 @@ class Report(Part):
 def plans(
     root: Path, base: str, found: Affected, suites: Iterable[str], folder: Path
 ) -> dict[str, Path]:
-    """Write the touched part of each suite into a folder; gives the files by suite."""
+    """Write the touched part of each suite into a folder; gives the files by suite.
+
+    A suite is the checkout's where it has one of that name, else an installed one.
+    """
     tree, made = Tree(root), {}
     for name in suites:
-        part: Suite | None = narrowed(find_suite(name), found, tree, suite_at(root, base, name))
+        own = root / SUITES / f"{name}.toml"
+        suite = find_suite(str(own) if own.is_file() else name)
+        part: Suite | None = narrowed(suite, found, tree, suite_at(root, base, name))
         if part is not None:
             made[name] = folder / f"{name}.json"
             made[name].write_text(written(part), encoding="utf-8")
@@ -84,19 +92,23 @@ def measure(
     log: Path,
     options: Sequence[str] = (),
 ) -> limited.Ended:
-    """Run the cells of a plan in a limited process.
+    """Run the cells of a plan in a limited process, with the code of a checkout.
 
     Args:
-        root: The checkout whose code runs.
+        root: The checkout whose code runs, in its own environment where it has one in ``.venv``.
         plan: A suite file.
         database: Where runs go; a file.
         limits: What all of it may take together.
         log: Where it is written what is printed.
         options: More options of ``tokonomy run``.
     """
-    command = [sys.executable, "-c", MAIN, "run", "--suite", str(plan.resolve()),
-               "--db", str(database.resolve()), *options]  # fmt: skip
-    return limited.run(command, root, limits, log)
+    own = root / ".venv/bin/python"
+    command = [str(own) if own.exists() else sys.executable, "-c", MAIN, "run",
+               "--suite", str(plan.resolve()), "--db", str(database.resolve()),
+               *options]  # fmt: skip
+    path = [*(str(root / each) for each in _SOURCES), os.environ.get("PYTHONPATH", "")]
+    found = os.pathsep.join(filter(None, path))  # before whatever is installed
+    return limited.run(command, root, limits, log, {"PYTHONPATH": found})
 
 
 def handed(database: Path, path: Path) -> list[Record]:

@@ -1,7 +1,9 @@
 """A command in a process with limits: time, memory, sizes of files, no network where possible.
 
-Run as a module it is the last step before the command: it cuts the network off, sets what the
-kernel enforces, says through a pipe which of it held, and becomes the command. What is asked for:
+Run as a script it is the last step before the command: it cuts the network off, sets what the
+kernel enforces, says through a pipe which of it held, and becomes the command. Python looks for
+what it imports beside itself alone, so that no code of the command's takes its place. What is asked
+for:
 
 - a network namespace of its own, without a single device that is up; where the system refuses
   that (containers often do), the network stays, and ``Ended.network`` says so;
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +66,13 @@ class Ended:
     said: str
 
 
-def run(command: Sequence[str], folder: Path, limits: Limits, log: Path | None = None) -> Ended:
+def run(
+    command: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    log: Path | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Ended:
     """Run a command and all it starts, and end them together.
 
     Args:
@@ -72,15 +80,16 @@ def run(command: Sequence[str], folder: Path, limits: Limits, log: Path | None =
         folder: Where it runs.
         limits: What it may take.
         log: Where it is written what the command prints, while it runs.
+        more: Variables of its environment besides the few that are passed on.
     """
     with tempfile.TemporaryDirectory(prefix="tokonomy-limited-") as home:
         log = log or Path(home, "log")
         env = {name: os.environ[name] for name in _PASSED if name in os.environ}
-        env |= {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1"}
+        env |= {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1", **(more or {})}
         before = _descendants()
         _adopt()
         ours, theirs = os.pipe()
-        launcher = [sys.executable, "-P", "-m", __name__, str(theirs), "--", *command]
+        launcher = [sys.executable, "-I", __file__, str(theirs), "--", *command]
         with log.open("w+b") as out, os.fdopen(ours, "rb") as pipe:
             process = subprocess.Popen(
                 launcher, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
