@@ -24,7 +24,7 @@ from tokonomy.submit.affected import Tree, affected
 from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
-from tokonomy.submit.scripts import script
+from tokonomy.submit.scripts import say, script
 
 
 @script
@@ -61,7 +61,7 @@ def main(
     made = gate.plans(root, point, found, suites, out)
     for name, plan in made.items():
         ended.append(gate.measure(root, plan, database, limits, out / f"{name}.log", options))
-        click.echo(f"{name}: exit status {ended[-1].code}; network: {ended[-1].network}", err=True)
+        say(f"{name}: exit status {ended[-1].code}; network: {ended[-1].network}", err=True)
     if not made:
         raise UsageError(
             f"nothing of {' and '.join(suites)} is touched; there is nothing to measure"
@@ -72,8 +72,8 @@ def main(
     if records:
         gate.of_commit(records, approved)
     for problem in said:
-        click.echo(problem)
-    click.echo(f"{len(records)} records of {approved} in {out / 'records.jsonl'}")
+        say(problem)
+    say(f"{len(records)} records of {approved} in {out / 'records.jsonl'}")
     if said:
         sys.exit(1)
 

@@ -22,7 +22,7 @@ from tokonomy.submit.affected import Affected, Tree, affected
 from tokonomy.submit.changes import brought, changed, fork_point, merged
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
-from tokonomy.submit.scripts import script
+from tokonomy.submit.scripts import say, script
 from tokonomy.submit.trial import trial
 
 SUITES = ("quick", "language-quick")
@@ -68,9 +68,9 @@ def main(base: str, suites: tuple[str, ...], time_s: float, own: bool, out: Path
     )
     (out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     (out / "findings.sarif").write_text(FORMS["sarif"](findings), encoding="utf-8")
-    click.echo(FORMS["text"](findings))
+    say(FORMS["text"](findings))
     for problem in problems:
-        click.echo(problem)
+        say(problem)
     if findings or problems:
         sys.exit(1)
 
@@ -86,9 +86,7 @@ def _measured(
         for name, plan in made.items():
             log = out / f"{name}.log"
             ended.append(gate.measure(root, plan, database, Limits(time_s=time_s), log, SHORT))
-            click.echo(
-                f"{name}: exit status {ended[-1].code}, network {ended[-1].network}", err=True
-            )
+            say(f"{name}: exit status {ended[-1].code}, network {ended[-1].network}", err=True)
     records = gate.handed(database, out / "records.jsonl")
     return gate.problems(bool(made), records, ended), list(made)
 

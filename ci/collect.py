@@ -19,7 +19,7 @@ from tokonomy.store.statements import Statement, digest
 from tokonomy.submit.gate import of_commit
 from tokonomy.submit.reading import RECORDS, STATEMENTS, Checkout
 from tokonomy.submit.scaffold import checkout
-from tokonomy.submit.scripts import script
+from tokonomy.submit.scripts import say, script
 
 
 @script
@@ -51,7 +51,7 @@ def main(records: Path, approved: str, by: str, link: str, name: str) -> None:
             raise UsageError(f"{place} is there already; records are append-only, name another")
     _write(root / RECORDS / place, [record.line() for record in found])
     _write(root / STATEMENTS / place, [each.line() for each in said])
-    click.echo(f"{len(found)} records, {len(said)} of them verified, in {place}")
+    say(f"{len(found)} records, {len(said)} of them verified, in {place}")
 
 
 def _write(path: Path, lines: list[str]) -> None:

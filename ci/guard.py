@@ -24,7 +24,7 @@ from tokonomy.store.sources import PLACES
 from tokonomy.submit import append, static
 from tokonomy.submit.changes import brought, merged
 from tokonomy.submit.scaffold import checkout
-from tokonomy.submit.scripts import script
+from tokonomy.submit.scripts import say, script
 
 
 @script
@@ -47,7 +47,7 @@ def main(base: str, head: str, own: bool) -> None:
         found += static.check(folder, [path for path in new if path.is_file()], own)
         if not found:
             _published(folder)
-    click.echo(FORMS["text"](sorted(found)))
+    say(FORMS["text"](sorted(found)))
     if found:
         sys.exit(1)
 

@@ -19,7 +19,7 @@ from tokonomy.errors import UsageError
 from tokonomy.store.git import done, resolved
 from tokonomy.submit.reading import RECORDS, STATEMENTS, files
 from tokonomy.submit.scaffold import checkout
-from tokonomy.submit.scripts import script
+from tokonomy.submit.scripts import say, script
 from tokonomy_site.build import build
 
 SUMS, PROVENANCE = "SHA256SUMS", "data/provenance.json"
@@ -51,7 +51,7 @@ def main(out: Path) -> None:
     made = [path for path in files([out]) if path != out / SUMS]
     lines = [f"{_sha256(path)}  {path.relative_to(out).as_posix()}\n" for path in made]
     (out / SUMS).write_text("".join(lines))
-    click.echo(f"{len(made)} files in {out}, of commit {origin['commit']}")
+    say(f"{len(made)} files in {out}, of commit {origin['commit']}")
 
 
 def _sha256(path: Path) -> str:

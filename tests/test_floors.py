@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("errors",),
+    ("errors", "plain"),
     ("stats",),
     ("catalog", "store", "results"),
     ("families", "measure"),

@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
+
+from records import make_record
+from tokonomy.errors import UsageError
+from tokonomy.submit.gate import problems
+from tokonomy.submit.scripts import say, script
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"
@@ -138,6 +144,35 @@ def test_scripts_are_called_with_options_that_they_have(path: Path) -> None:
 def test_every_script_is_named_in_the_readme_and_says_what_it_takes() -> None:
     told = set(re.findall(r"`(\w+\.py)`", (ROOT / "ci/README.md").read_text()))
     assert told == {path.name for path in (ROOT / "ci").glob("*.py")}
+
+
+HOSTILE = "a\x1b[31m\u202e\n::set-output name=x::y\n  ::error::no\r::warning::z ##[group]\udcff"
+
+
+def test_scripts_print_nothing_that_acts_on_a_terminal_or_on_ci() -> None:
+    record = make_record(samples=8, pairs=10)
+    failed = record.model_copy(update={"status": "crash", "reason": HOSTILE})
+
+    @script
+    def told() -> None:
+        for problem in problems(True, [failed], []):
+            say(problem)
+        raise UsageError(f"results/{HOSTILE}.jsonl: no such file")
+
+    done = CliRunner().invoke(told)
+    assert done.exit_code == 2
+    for text in (done.stdout, done.stderr):
+        assert "set-output" in text
+        assert not re.search(
+            r"[\x00-\x08\x0b-\x1f\x7f\u202e\udcff]|##\[|^\s*::", text, re.MULTILINE
+        )
+    assert done.stderr.count("\n") == 1
+
+
+def test_scripts_print_in_one_way() -> None:
+    raw = {path.name for path in (ROOT / "ci").glob("*.py") if "click.echo(" in path.read_text()}
+    escaped = {"comment.py", "nightly.py"}  # Markdown, whose escapes take the same characters out
+    assert raw - {"plan.py"} == escaped
 
 
 def test_zizmor_finds_nothing() -> None:

@@ -13,6 +13,7 @@ import click
 
 from tokonomy import __version__
 from tokonomy.errors import TokonomyError
+from tokonomy.plain import line
 
 #: Verbs in workflow order; a module is imported only when its verb is used.
 VERBS = {
@@ -92,6 +93,4 @@ def main() -> None:
 
 def _complain(text: str) -> None:
     """One line on stderr, whatever a message quotes."""
-    from tokonomy.cli.printing import plain  # brings in what draws tables
-
-    click.echo(f"error: {' '.join(plain(text).split())}", err=True)
+    click.echo(f"error: {line(text)}", err=True)

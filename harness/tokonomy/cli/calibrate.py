@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokonomy.cli.printing import json_option, plain, print_json, print_table
+from tokonomy.cli.printing import json_option, print_json, print_table
 from tokonomy.cli.run import execute
 from tokonomy.cli.selecting import database_option, new_file
 from tokonomy.errors import StoreReadOnly, UsageError
+from tokonomy.plain import plain
 from tokonomy.store.calibration import Calibration, Finding, write
 from tokonomy.store.database import open_store
 

@@ -10,9 +10,10 @@ from typing import get_args
 import click
 
 from tokonomy.cli.comparing import Named, named, pooled
-from tokonomy.cli.printing import json_option, plain, print_json, print_table, warn
+from tokonomy.cli.printing import json_option, print_json, print_table, warn
 from tokonomy.cli.selecting import database_option
 from tokonomy.errors import UsageError
+from tokonomy.plain import plain
 from tokonomy.stats.decisions import LEVEL, Outcome
 from tokonomy.stats.estimate import Estimate
 from tokonomy.store.comparison import RunComparison

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from tokonomy.cli.printing import json_option, plain, print_facts, print_json
+from tokonomy.cli.printing import json_option, print_facts, print_json
+from tokonomy.plain import plain
 
 
 @click.command()

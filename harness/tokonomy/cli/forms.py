@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from tokonomy.cli.printing import line
+from tokonomy.plain import line
 from tokonomy.submit.findings import Finding
 from tokonomy.submit.rules import RULES
 

@@ -15,28 +15,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from tokonomy.plain import ACTING, plain
+
 #: A pipe or a file has no width of its own.
 WIDTH_OFF_TERMINAL = 160
 _ONE_LINE = 10_000
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
-
-
-#: Of characters that act on a terminal or turn its writing, or that cannot be written.
-_ACTING = {"Cc", "Cf", "Cs"}
-
-
-def plain(value: object) -> str:
-    """Text fit for a terminal: control and direction characters are taken out."""
-    text = "" if value is None else str(value)
-    return "".join(
-        char for char in text if char in "\n\t" or unicodedata.category(char) not in _ACTING
-    )
-
-
-def line(value: object) -> str:
-    """The same on one line, so that no text begins a line of its own."""
-    return " ".join(plain(value).split())
 
 
 def print_json(value: Any) -> None:
@@ -48,7 +33,7 @@ def print_json(value: Any) -> None:
 
 
 def _escaped(char: str) -> str:
-    acts = char != "\n" and unicodedata.category(char) in _ACTING
+    acts = char != "\n" and unicodedata.category(char) in ACTING
     return json.dumps(char)[1:-1].replace("\x7f", "\\u007f") if acts else char
 
 

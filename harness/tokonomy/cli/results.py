@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from tokonomy.cli.marking import mark
-from tokonomy.cli.printing import json_option, plain, print_json, print_table, warn
+from tokonomy.cli.printing import json_option, print_json, print_table, warn
 from tokonomy.cli.selecting import chosen, database_option, new_file, only_option
 from tokonomy.errors import UsageError
 from tokonomy.measure.reasons import REASONS
+from tokonomy.plain import plain
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements, import_files, verify
 from tokonomy.store.exports import FORMS, lm_eval, tables, write

@@ -19,10 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tokonomy.catalog.registry import catalogue
 from tokonomy.catalog.suites import Suite, find_suite
-from tokonomy.cli.printing import json_option, plain, print_json, print_table
+from tokonomy.cli.printing import json_option, print_json, print_table
 from tokonomy.cli.results import setting
 from tokonomy.cli.selecting import database_option, only_option
 from tokonomy.errors import UsageError
+from tokonomy.plain import plain
 from tokonomy.store.database import Store, open_store
 
 if TYPE_CHECKING:

@@ -1,4 +1,8 @@
-"""What scripts share: an expected error is a line on stderr and exit status 2, as of the verbs."""
+"""What scripts share: how they print, and how they end.
+
+An expected error is a line on stderr and exit status 2, as of the verbs. What they print holds
+words of others (reasons of records, names of files), and CI reads along.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,12 @@ from typing import Any
 import click
 
 from tokonomy.errors import TokonomyError
+from tokonomy.plain import line, logged
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print for a terminal and for the log of CI: nothing in it acts on either."""
+    click.echo(logged(text), err=err)
 
 
 def script(function: Callable[..., None]) -> click.Command:
@@ -20,7 +30,7 @@ def script(function: Callable[..., None]) -> click.Command:
         try:
             function(**options)
         except TokonomyError as error:
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            say(f"error: {line(error)}", err=True)
             sys.exit(2)
 
     return click.command(context_settings={"help_option_names": ["-h", "--help"]})(told)
