@@ -98,6 +98,46 @@ def test_a_task_without_samples_is_found(place: Path) -> None:
     assert [rule for rule, _ in found] == ["contract-samples"]
 
 
+YAML = f"{TASKS}/language/my_questions.yaml"
+NAMED = [
+    ("!function my_questions.data", "!function os.system", "imports-allowed", 2),
+    ("!function my_questions.data", "!function\n  os.system", "imports-allowed", 2),
+    ("!function my_questions.data", '!function "os.path.join"', "imports-allowed", 2),
+    ("!function my_questions.data", "!function /tmp/my_questions.data", "imports-allowed", 2),
+    ("!function my_questions.data", "!function ..my_questions.data", "imports-allowed", 2),
+    ("!function my_questions.data", "!function my_questions.__import__", "imports-allowed", 2),
+    ("!function my_questions.data", "!functio%6e os.system", "imports-allowed", 2),
+    ("!function my_questions.data", "!!python/name:os.system", "imports-run", 2),
+    ("task: my_questions", '"incl\\u0075de": /tmp/other.yaml', "imports-allowed", 1),
+    ("doc_to_text: prompt", "doc_to_text: '{{ x.__class__ }}'", "imports-run", 6),
+    ("task: my_questions", "dataset_kwargs: {trust_remote_code: true}", "imports-run", 1),
+    ("task: my_questions", "task: [", "layout-text", 3),
+    ("task: my_questions", "task: " + "[" * 150_000, "layout-text", 1),
+    ("task: my_questions", "task: \u202e", "layout-text", 1),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "rule", "line"), NAMED)
+def test_what_a_yaml_names_is_held_to_the_rules(
+    tmp_path: Path, before: str, after: str, rule: str, line: int
+) -> None:
+    begin("task", "kv", "my-questions", tmp_path)
+    path = tmp_path / YAML
+    assert check(tmp_path, [tmp_path]) == []
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    found = [(each.path, each.rule, each.line) for each in check(tmp_path, [path])]
+    assert (YAML, rule, line) in found
+
+
+def test_a_yaml_beside_a_link_names_no_module(tmp_path: Path) -> None:
+    begin("task", "kv", "my-questions", tmp_path)
+    module = (tmp_path / YAML).with_suffix(".py")
+    module.rename(tmp_path / "outside.py")
+    module.symlink_to(tmp_path / "outside.py")
+    assert {each.rule for each in check(tmp_path, [tmp_path / YAML])} == {"imports-allowed"}
+
+
 def test_a_method_without_a_test_is_found(place: Path) -> None:
     shutil.rmtree(place / "tests")
     found = check(place, [place / VISION])

@@ -138,27 +138,39 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def read(path: Path, place: str) -> Source | Finding:
-    """A Python file as text and syntax, or why it is neither."""
+def broken(place: str, text: str, line: int = 0) -> Finding:
+    """That a file is no text that a reviewer and Python read alike."""
+    return Finding(path=place, line=line, rule="layout-text", text=text)
 
-    def broken(text: str, line: int = 0) -> Finding:
-        return Finding(path=place, line=line, rule="layout-text", text=text)
 
+def read_text(path: Path, place: str) -> str | Finding:
+    """A file as text, or why it is none that a reviewer could read."""
     size = path.stat().st_size
     if size > MOST_BYTES:
-        return broken(f"has {size:,} bytes; at most {MOST_BYTES:,} are read")
+        return broken(place, f"has {size:,} bytes; at most {MOST_BYTES:,} are read")
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return broken(place, "is no UTF-8")
+    odd = next((at for at, each in enumerate(text) if _odd(each)), None)
+    if odd is not None:
+        line = text.count("\n", 0, odd) + 1
+        return broken(place, f"has the character U+{ord(text[odd]):04X}", line)
+    return text
+
+
+def read(path: Path, place: str) -> Source | Finding:
+    """A Python file as text and syntax, or why it is neither."""
+    text = read_text(path, place)
+    if isinstance(text, Finding):
+        return text
+    try:
         tree = ast.parse(text)
         if _depth(tree) > MOST_DEPTH:
-            return broken(f"is nested deeper than {MOST_DEPTH} levels")
-    except UnicodeDecodeError:
-        return broken("is no UTF-8")
+            return broken(place, f"is nested deeper than {MOST_DEPTH} levels")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return broken(f"does not parse: {type(error).__name__}", getattr(error, "lineno", 0) or 0)
-    odd = next((place for place, each in enumerate(text) if _odd(each)), None)
-    if odd is not None:
-        return broken(f"has the character U+{ord(text[odd]):04X}", text.count("\n", 0, odd) + 1)
+        line = getattr(error, "lineno", 0) or 0
+        return broken(place, f"does not parse: {type(error).__name__}", line)
     return Source(path=place, text=text, tree=tree)
 
 

@@ -102,7 +102,8 @@ _ALL = (
         "imports-allowed",
         "A method imports the standard library's pure modules, torch, numpy, sklearn, "
         "transformers, and of this project errors, catalog, families and tokonomy_methods; a task "
-        "may read files, and use datasets, lm_eval, skimage, PIL and safetensors as well.",
+        "may read files, and use datasets, lm_eval, skimage, PIL and safetensors as well. Its YAML "
+        "names functions of modules beside it alone, and includes no other file.",
         "Clocks, processes, networks and files have no place in what is timed.",
         "Take what the context and the family offer; say in the pull request what is missing.",
     ),

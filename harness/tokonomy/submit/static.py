@@ -12,7 +12,7 @@ from pathlib import Path
 from tokonomy.catalog.cards import MethodCard, TaskCard
 from tokonomy.catalog.reading import read_card
 from tokonomy.errors import BadCard
-from tokonomy.submit import cards, shelf, syntax
+from tokonomy.submit import cards, definitions, shelf, syntax
 from tokonomy.submit.findings import Finding
 from tokonomy.submit.reading import (
     METHODS,
@@ -68,6 +68,8 @@ def _file(checkout: Checkout, path: Path, own: bool) -> Iterator[Finding]:
         yield from shelf.check_statements(checkout, path, own)
     elif path.suffix == ".py":
         yield from _python(checkout, path, place)
+    elif path.suffix == ".yaml":
+        yield from definitions.check(path, place)
 
 
 def _python(checkout: Checkout, path: Path, place: str) -> Iterator[Finding]:
