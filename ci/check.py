@@ -23,6 +23,7 @@ from tokonomy.submit.changes import brought, changed, fork_point, merged
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import say, script
+from tokonomy.submit.stated import stated
 from tokonomy.submit.trial import trial
 
 SUITES = ("quick", "language-quick")
@@ -64,11 +65,13 @@ def main(base: str, suites: tuple[str, ...], time_s: float, own: bool, out: Path
         network=network[:500],
         touched=found.told,
         suites=made,
+        stated=stated(root, base, whole),
         problems=problems,
     )
     (out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     (out / "findings.sarif").write_text(FORMS["sarif"](findings), encoding="utf-8")
-    say(FORMS["text"](findings))
+    for each in [*report.stated, FORMS["text"](findings)]:
+        say(each)
     for problem in problems:
         say(problem)
     if findings or problems:

@@ -3,7 +3,8 @@
 Runs the code of the main branch on git's objects of another commit: nothing of that commit is
 checked out, imported or run, so a change of the checks themselves cannot let anything through. Of
 the merge of both, published files must have only grown, their new lines must be sound, and all of
-them together must make a database.
+them together must make a database. Whose runs new statements are about is told; whether they are
+theirs to say, people decide.
 
     python ci/guard.py --base main --head FETCH_HEAD
 """
@@ -25,6 +26,7 @@ from tokonomy.submit import append, static
 from tokonomy.submit.changes import brought, merged
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import say, script
+from tokonomy.submit.stated import stated
 
 
 @script
@@ -47,7 +49,8 @@ def main(base: str, head: str, own: bool) -> None:
         found += static.check(folder, [path for path in new if path.is_file()], own)
         if not found:
             _published(folder)
-    say(FORMS["text"](sorted(found)))
+    for each in [*stated(root, base, whole), FORMS["text"](sorted(found))]:
+        say(each)
     if found:
         sys.exit(1)
 

@@ -17,7 +17,7 @@ _SAID: dict[Said, str] = {
     "verified": "Reproduced by maintainers",
     "signed-off": "Signed off by the author",
     "disputed": "Disputed",
-    "resolved": "Earlier disputes are settled",
+    "resolved": "Earlier doubts are settled",
     "withdrawn": "Withdrawn",
 }
 

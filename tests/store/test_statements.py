@@ -174,7 +174,10 @@ def test_only_maintainers_verify_and_settle() -> None:
         (("disputed", "resolved"), False, "self-reported"),
         (("verified", "disputed", "resolved"), False, "verified"),
         (("disputed", "resolved", "disputed"), False, "disputed"),
-        (("withdrawn", "resolved", "verified"), False, "withdrawn"),
+        (("withdrawn", "resolved"), False, "self-reported"),
+        (("verified", "withdrawn", "resolved"), True, "superseded"),
+        (("withdrawn", "resolved", "withdrawn"), False, "withdrawn"),
+        (("resolved", "withdrawn", "verified"), False, "withdrawn"),
         (("disputed", "withdrawn"), True, "withdrawn"),
     ],
 )

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from records import make_record
 from tokonomy.errors import UsageError
 from tokonomy.store import git
+from tokonomy.store.statements import Said, Statement, digest
 from tokonomy.submit import append
 from tokonomy.submit.append import changed
+from tokonomy.submit.stated import stated
 
 A = "results/records/a.jsonl"
 SAID = "results/statements/said.jsonl"
@@ -165,3 +168,37 @@ def test_what_is_no_revision_is_said(place: Path, revision: str) -> None:
 def test_outside_of_a_repository_it_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such revision"):
         changed(tmp_path, "HEAD", "HEAD")
+
+
+def test_whose_runs_new_statements_are_about_is_told(tmp_path: Path) -> None:
+    run(tmp_path, "init", "-q")
+    hers, his = (make_record(seed=seed, samples=8, pairs=10) for seed in (1, 2))
+
+    def says(what: Said, run_id: str = hers.run_id) -> str:
+        made = Statement(run_id=run_id, record_sha256=digest(hers), says=what, by="Mallory",
+                         at="2026-01-01T00:00:00Z", reason="because",
+                         link="https://example.org")  # fmt: skip
+        return made.line() + "\n"
+
+    write(tmp_path, A, hers.line() + "\n")
+    run(tmp_path, "add", "-A")
+    run(tmp_path, "commit", "-q", "-m", "x", "--author", "Her <her@example.org>")
+    write(tmp_path, A, f"{hers.line()}\n{his.line()}\n")
+    run(tmp_path, "add", "-A")
+    run(tmp_path, "commit", "-q", "-m", "x", "--author", "Him <him@example.org>")
+    write(tmp_path, SAID, says("signed-off"))
+    committed(tmp_path, "base")
+    assert stated(tmp_path, "base", "base") == []
+    new = [says("withdrawn"), says("withdrawn", his.run_id), says("disputed", "0" * 32), "{}\n"]
+    write(tmp_path, SAID, says("signed-off") + "".join(new))
+    committed(tmp_path, "next")
+    assert stated(tmp_path, "base", "next") == [
+        "Mallory says 'disputed' of 000000000000, published in no file of records",
+        f"Mallory says 'withdrawn' of {hers.run_id[:12]}, published in {A}, by Her",
+        f"Mallory says 'withdrawn' of {his.run_id[:12]}, published in {A}, by Him",
+    ]
+    many = "".join(says("disputed", f"{each:032x}") for each in range(7))
+    write(tmp_path, SAID, many)
+    committed(tmp_path, "more")
+    (told,) = stated(tmp_path, "next", "more")
+    assert told.endswith("000000000000 and 1 more, published in no file of records")

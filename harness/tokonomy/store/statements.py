@@ -81,8 +81,8 @@ class Statement(Part):
         run_id: The record's run.
         record_sha256: ``digest`` of the record.
         says: ``verified``, it was reproduced; ``signed-off``, its author stands by it;
-            ``disputed``, it is doubted; ``resolved``, earlier doubts are settled; ``withdrawn``, it
-            is taken back for good.
+            ``disputed``, it is doubted; ``resolved``, earlier doubts and withdrawals are
+            settled; ``withdrawn``, it is taken back.
         by: Name or handle of who says so.
         at: When, UTC.
         reason: Why, in a sentence.
@@ -181,8 +181,8 @@ class Trust:
 def trust(said: Iterable[Statement], superseded: bool = False) -> Trust:
     """The trust in a run.
 
-    ``resolved`` ends the disputes before it, and nothing ends ``withdrawn``: who was mistaken in
-    taking a run back runs it again.
+    ``resolved``, which only maintainers say, ends what was disputed or withdrawn before it, so that
+    no statement on a run of others lasts against their word.
 
     Args:
         said: Statements about its record, in any order.
@@ -192,7 +192,7 @@ def trust(said: Iterable[Statement], superseded: bool = False) -> Trust:
     words = [each.says for each in told]
     settled = len(words) - words[::-1].index("resolved") if "resolved" in words else 0
     level: Level = "self-reported"
-    if "withdrawn" in words:
+    if "withdrawn" in words[settled:]:
         level = "withdrawn"
     elif "disputed" in words[settled:]:
         level = "disputed"

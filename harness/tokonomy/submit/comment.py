@@ -34,6 +34,7 @@ def comment(report: Report, records: Sequence[Record], succeeded: bool = True) -
     lines = [MARK, f"### {head}: `{report.commit[:12]}`", ""]
     lines += [f"- {escape(each)}" for each in said]
     lines += [*_findings(found), ""] if found else []
+    lines += [*_stated(report), ""] if report.stated else []
     lines.append(
         f"{report.passed} tests of the contract and its own passed; network: "
         f"{escape(report.network)}."
@@ -65,6 +66,12 @@ def _touched(report: Report) -> Iterator[str]:
         yield f"- {escape(label)}: {escape(why)}"
     yield ""
     yield "</details>"
+
+
+def _stated(report: Report) -> Iterator[str]:
+    yield "It says something of these runs; only who may speak for them should:"
+    yield ""
+    yield from (f"- {escape(each)}" for each in report.stated[:MOST_ROWS])
 
 
 _COLUMNS = ("quality", "retained", "tokens", "time of the reference's", "peak memory", "status")

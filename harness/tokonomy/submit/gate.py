@@ -45,6 +45,7 @@ class Report(Part):
         network: Whether the network was cut off for them.
         touched: What the change touches, and what of it was changed.
         suites: Suites with cells that it touches.
+        stated: Of which runs of whom it says something; see ``stated``.
         problems: Why it does not pass, besides the findings.
     """
 
@@ -55,6 +56,7 @@ class Report(Part):
     network: Annotated[str, Field(max_length=500)]
     touched: dict[str, str]
     suites: list[str]
+    stated: Annotated[list[str], Field(default_factory=list)]  # earlier commits tell nothing
     problems: list[str]
 
     @property

@@ -27,7 +27,7 @@ MOST_DEPTH = 100  # of syntax; code that people write has about 25
 _TURNING = frozenset(
     "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200f\u200e\u061c"
 )
-_RUN = re.compile(r'"run_id":"([0-9a-f]{32})"')
+RUN = re.compile(r'"run_id":"([0-9a-f]{32})"')
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -107,7 +107,7 @@ class Checkout:
         for path in files([self.root / RECORDS]):
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for number, line in enumerate(lines, 1):
-                    match = _RUN.search(line)
+                    match = RUN.search(line)
                     if match:
                         found[match[1]].append(f"{self.place(path)}:{number}")
         return found
