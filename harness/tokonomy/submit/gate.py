@@ -77,13 +77,16 @@ def plans(
     """
     tree, made = Tree(root), {}
     for name in suites:
-        own = root / SUITES / f"{name}.toml"
-        suite = find_suite(str(own) if own.is_file() else name)
-        part: Suite | None = narrowed(suite, found, tree, suite_at(root, base, name))
+        part = narrowed(_suite(root, name), found, tree, suite_at(root, base, name))
         if part is not None:
             made[name] = folder / f"{name}.json"
             made[name].write_text(written(part), encoding="utf-8")
     return made
+
+
+def _suite(root: Path, name: str) -> Suite:
+    own = root / SUITES / f"{name}.toml"
+    return find_suite(str(own) if own.is_file() else name)
 
 
 def measure(
