@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from tokonomy.submit.affected import Tree, affected
+from tokonomy.submit.affected import affected
 from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.gate import plans
 from tokonomy.submit.scaffold import checkout
@@ -25,7 +25,7 @@ def main(base: str, suites: tuple[str, ...], out: Path) -> None:
     """Write the part of each suite that the change since BASE touches."""
     root = checkout(Path.cwd())
     point = fork_point(root, base)
-    found = affected(Tree(root), point, changed(root, point))
+    found = affected(root, point, changed(root, point))
     out.mkdir(parents=True, exist_ok=True)
     made = plans(root, point, found, suites, out)
     for label, why in found.told.items():

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tokonomy.catalog.suites import Suite, find_suite
+from tokonomy.catalog.suites import find_suite
 from tokonomy.errors import BadRecord, UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.epochs import REFERENCE
@@ -23,7 +23,7 @@ from tokonomy.store.fields import Part
 from tokonomy.store.lines import looked_at, validated
 from tokonomy.store.record import Record
 from tokonomy.submit import limited
-from tokonomy.submit.affected import Affected, Tree, narrowed, suite_at, written
+from tokonomy.submit.affected import Affected, narrowed, suite_at, unnamed, written
 from tokonomy.submit.findings import Finding
 
 MOST_FINDINGS = 10_000
@@ -67,9 +67,10 @@ def plans(
     root: Path, base: str, found: Affected, suites: Iterable[str], folder: Path
 ) -> dict[str, Path]:
     """Write the touched part of each suite into a folder; gives the files by suite."""
-    tree, made = Tree(root), {}
-    for name in suites:
-        part: Suite | None = narrowed(find_suite(name), found, tree, suite_at(root, base, name))
+    whole, made = {name: find_suite(name) for name in suites}, {}
+    besides = unnamed(whole.values(), found)
+    for name, suite in whole.items():
+        part = narrowed(suite, found, suite_at(root, base, name), besides.get(suite.id, ()))
         if part is not None:
             made[name] = folder / f"{name}.json"
             made[name].write_text(written(part), encoding="utf-8")
