@@ -20,7 +20,7 @@ import click
 from tokonomy.errors import UsageError
 from tokonomy.store.git import done, resolved
 from tokonomy.submit import gate
-from tokonomy.submit.affected import Tree, affected
+from tokonomy.submit.affected import affected
 from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
@@ -53,7 +53,7 @@ def main(
     root = checkout(place.resolve())
     _approved(root, approved)
     point = fork_point(root, base)
-    found = affected(Tree(root), point, changed(root, point))
+    found = affected(root, point, changed(root, point))
     out.mkdir(parents=True, exist_ok=True)
     database, ended = out / "bench.sqlite", []
     limits = Limits(time_s=3600 * hours, memory_bytes=round(memory_gib * 2**30))

@@ -18,7 +18,7 @@ import click
 from tokonomy.cli.forms import FORMS
 from tokonomy.store.git import resolved
 from tokonomy.submit import append, gate, static
-from tokonomy.submit.affected import Affected, Tree, affected
+from tokonomy.submit.affected import Affected, affected
 from tokonomy.submit.changes import brought, changed, fork_point, merged
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
@@ -53,9 +53,10 @@ def main(base: str, suites: tuple[str, ...], time_s: float, own: bool, out: Path
     if not findings:
         tried = trial(root, there, Limits())
         findings, passed, network = list(tried.findings), tried.passed, tried.network
-    found, problems, made = Affected(), [], []
+    told, problems, made = {}, [], []
     if not findings:
-        found = affected(Tree(root), point, paths)
+        found = affected(root, point, paths)
+        told = found.told
         problems, made = _measured(root, point, found, suites or SUITES, time_s, out)
     report = gate.Report(
         commit=resolved(root, "HEAD"),
@@ -63,7 +64,7 @@ def main(base: str, suites: tuple[str, ...], time_s: float, own: bool, out: Path
         findings=[astuple(each) for each in findings[: gate.MOST_FINDINGS]],
         passed=passed,
         network=network[:500],
-        touched=found.told,
+        touched=told,
         suites=made,
         stated=stated(root, base, whole),
         problems=problems,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from tokonomy.submit.affected import Tree, affected
+from tokonomy.submit.affected import affected
 from tokonomy.submit.changes import changed, fork_point
 from tokonomy.submit.gate import plans
 from tokonomy.submit.scaffold import checkout
-from tokonomy.submit.scripts import script
+from tokonomy.submit.scripts import say, script
 
 
 @script
@@ -25,13 +25,13 @@ def main(base: str, suites: tuple[str, ...], out: Path) -> None:
     """Write the part of each suite that the change since BASE touches."""
     root = checkout(Path.cwd())
     point = fork_point(root, base)
-    found = affected(Tree(root), point, changed(root, point))
+    found = affected(root, point, changed(root, point))
     out.mkdir(parents=True, exist_ok=True)
     made = plans(root, point, found, suites, out)
     for label, why in found.told.items():
-        click.echo(f"{label}: {why}", err=True)
+        say(f"{label}: {why}", err=True)
     for name in suites:
-        click.echo(str(made[name]) if name in made else f"{name}: nothing of it is touched")
+        say(str(made[name]) if name in made else f"{name}: nothing of it is touched")
 
 
 if __name__ == "__main__":

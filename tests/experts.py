@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
-
 from records import make_gpu_record, make_record
-from sitepages import TAGS
 from tokonomy.store.record import Record
 
 KEEPS = (0.9, 0.7, 0.5, 0.3)
@@ -36,10 +33,3 @@ def expert_records() -> Iterator[Record]:
     for keep in KEEPS:
         yield make_record(method="method-0", keep=keep, params={"keep": keep}, samples=SAMPLES)
     yield make_record(method="method-0", keep=0.5, params={"keep": 0.5}, task="digits")
-
-
-def violations(page: Any) -> list[tuple[str, str]]:
-    """What axe finds wrong with a page that is open: rule and first element."""
-    answer = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}}).response
-    assert answer["passes"]
-    return [(each["id"], each["nodes"][0]["html"]) for each in answer["violations"]]

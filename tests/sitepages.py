@@ -13,8 +13,6 @@ KINDS = ("index", "atlas", "leaderboard", "method", "task", "run", "failed-run",
          "data", "runs", "find", "history", "histories", "compare", "submissions")  # fmt: skip
 #: Scripts that pages may run.
 SCRIPTS = {*(f"static/{name}" for name in STATIC if name.endswith(".js")), "data/runs.js"}
-#: What axe is asked for.
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: Kinds of page that only a site with a GPU, calibration and runs that are no results has.
 LAB_KINDS = ("gpu-board", "unscored-board", "energy-run", "scripted-run", "calibrated", "index")
 

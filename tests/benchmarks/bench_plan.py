@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from tokonomy.catalog.sources import imported
 from tokonomy.catalog.suites import read_suite
-from tokonomy.submit.affected import SUITES, Tree, affected, narrowed, suite_at
+from tokonomy.submit.affected import SUITES, affected, narrowed, suite_at
 from tokonomy.submit.changes import changed
 from tokonomy.submit.scaffold import begin
+from tokonomy.submit.tree import read_once
 
 ROOT = Path(__file__).parents[2]
 METHODS = 1000
@@ -64,10 +66,11 @@ def test_plan(benchmark: Any, history: Path, path: str) -> None:
     file.write_text(text.replace('"""', '"""Changed. ', 1))
 
     def plan() -> int:
-        tree = Tree(history)
-        found = affected(tree, "HEAD", changed(history, "HEAD"))
+        imported.cache_clear()
+        read_once.cache_clear()
+        found = affected(history, "HEAD", changed(history, "HEAD"))
         suite = read_suite(history / SUITES / "quick.toml")
-        part = narrowed(suite, found, tree, suite_at(history, "HEAD", "quick"))
+        part = narrowed(suite, found, suite_at(history, "HEAD", "quick"))
         return len({name for each in part.select for name in each.methods}) if part else 0
 
     try:

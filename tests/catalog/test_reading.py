@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tokonomy.catalog.cards import Claim, MethodCard
-from tokonomy.catalog.reading import code_without_card, read_card
+from tokonomy.catalog.reading import read_card, without_card
 from tokonomy.errors import BadCard
 
 CARD = """
@@ -56,6 +56,8 @@ def test_a_bad_card_is_refused(tmp_path: Path, text: str) -> None:
         read_card(write(tmp_path, text))
 
 
-def test_the_card_is_not_part_of_the_code(tmp_path: Path) -> None:
-    code = code_without_card(write(tmp_path, CARD))
+def test_the_card_is_not_part_of_the_code() -> None:
+    code = without_card(CARD)
     assert code == '\nimport module_that_does_not_exist\nprint("after")\n'
+    assert without_card("X = 1; CARD = 'é'; Y = 2\nZ = 3\n") == "X = 1; ; Y = 2\nZ = 3\n"
+    assert without_card("CARD = (\n") == "CARD = (\n"

@@ -109,6 +109,11 @@ def test_the_source_hash_follows_shared_modules_and_ignores_cards(tmp_path: Path
         assert source_hash("hashed_package.method") == first
         (package / "shared.py").write_text("X = 2\n")
         assert source_hash("hashed_package.method") != first
+        last = source_hash("hashed_package.method")
+        (package / "__init__.py").write_text('"""Words."""\n')
+        assert source_hash("hashed_package.method") == last
+        (package / "__init__.py").write_text('"""Words."""\nimport hashed_package.shared\n')
+        assert source_hash("hashed_package.method") != last
     finally:
         sys.path.remove(str(tmp_path))
 

@@ -1,5 +1,6 @@
 """Takes up a plan where it was left: ``light_executor.py <database> <file of jobs>``."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -23,4 +24,7 @@ def main(database: str, plan: str) -> None:
 
 
 if __name__ == "__main__":
+    # As in a shell of one's own: where tests run in the background these may come ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     main(*sys.argv[1:])

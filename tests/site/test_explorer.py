@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from manyruns import build_many
 from records import make_record
-from sitepages import TAGS
 from tokonomy.store.database import open_store
 from tokonomy_site.build import build
 from tokonomy_site.encoded import BASE, FIGURES, Field, codes, column
@@ -276,17 +274,10 @@ def test_what_is_downloaded_is_the_view_and_no_spreadsheet_runs_it(
     assert page.locator(".explorer tbody").inner_text().count("ToMe") == 0
 
 
-@pytest.mark.parametrize("width", [1200, 360])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_explorer_is_accessible(place: Path, visit: Visit, scheme: str, width: int) -> None:
-    visitor = visit(color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
-    options = {"runOnly": {"type": "tag", "values": TAGS}}
-    for fragment in ("", "#sort=accuracy-d&task=digits&search=to&snapshot=0123456789ab"):
-        page = visitor.go(place / "runs.html", fragment)
-        page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
-        answer = Axe().run(page, options=options).response
-        assert [(v["id"], v["nodes"][0]["html"]) for v in answer["violations"]] == []
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+def test_the_explorer_is_accessible(place: Path, visit: Visit) -> None:
+    visitor = visit(bypass_csp=True)
+    for fragment in ("#size=50", "#sort=accuracy-d&task=digits&search=to&snapshot=0123456789ab"):
+        assert visitor.faults(place / "runs.html", fragment) == []
 
 
 def test_the_keyboard_is_enough(place: Path, visit: Visit) -> None:

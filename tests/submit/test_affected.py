@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,20 +14,21 @@ import pytest
 from tokonomy.catalog.cards import MethodCard
 from tokonomy.catalog.registry import catalogue
 from tokonomy.catalog.sources import reached
-from tokonomy.catalog.suites import Selection, Suite, read_suite
+from tokonomy.catalog.suites import Selection, Suite, read_suite, swept
 from tokonomy.families.registry import families, load_family
 from tokonomy.submit.affected import (
-    FAMILIES,
     SUITES,
     Affected,
-    Tree,
     affected,
     narrowed,
+    spots,
     suite_at,
+    unnamed,
     written,
 )
 from tokonomy.submit.changes import changed
 from tokonomy.submit.scaffold import begin
+from tokonomy.submit.tree import FAMILIES, Tree
 
 ROOT = Path(__file__).parents[2]
 VISION = "methods/tokonomy_methods/vision"
@@ -54,16 +58,18 @@ def place(tmp_path: Path) -> Path:
 def edit(place: Path, path: str, before: str, after: str) -> None:
     text = (place / path).read_text()
     assert before in text
-    (place / path).write_text(text.replace(before, after))
+    (place / path).write_text(text.replace(before, after, 1))
 
 
 def touched(place: Path) -> Affected:
-    return affected(Tree(place), "HEAD", changed(place, "HEAD"))
+    return affected(place, "HEAD", changed(place, "HEAD"))
 
 
 def plan(place: Path, name: str = "quick") -> Suite | None:
-    suite = read_suite(place / SUITES / f"{name}.toml")
-    return narrowed(suite, touched(place), Tree(place), suite_at(place, "HEAD", name))
+    """The part of a suite that lies there which is touched."""
+    suite, found = read_suite(place / SUITES / f"{name}.toml"), touched(place)
+    besides = unnamed([suite], found).get(suite.id, ())
+    return narrowed(suite, found, suite_at(place, "HEAD", name), besides)
 
 
 def test_what_is_reached_is_what_the_keys_are_made_of() -> None:
@@ -71,7 +77,7 @@ def test_what_is_reached_is_what_the_keys_are_made_of() -> None:
     for noun in ("method", "task"):
         for entry in catalogue(noun).entries.values():
             if entry.module.startswith(("tokonomy_methods.", "tokonomy_tasks.")):
-                assert tree.reaches(entry.module) == set(reached(entry.module)), entry.module
+                assert set(tree.reaches(entry.module)) == set(reached(entry.module)), entry.module
                 assert tree.cards[noun, entry.card.id] == (entry.card, entry.module)
     classes = {name: type(load_family(name)).__module__ for name in families()}
     assert dict(FAMILIES) == classes
@@ -79,33 +85,29 @@ def test_what_is_reached_is_what_the_keys_are_made_of() -> None:
 
 def test_nothing_changed_touches_nothing(place: Path) -> None:
     (place / "README.md").write_text("words\n")
-    assert touched(place) == Affected()
+    assert not touched(place).told
     assert plan(place) is None
 
 
 def test_a_method_touches_its_own_cells_only(place: Path) -> None:
     edit(place, f"{VISION}/evit.py", "def prepare(", "def prepare(  # changed\n        ")
-    found = touched(place)
-    assert (found.methods, found.tasks, found.models, found.families) == (
-        {"evit"},
-        set(),
-        set(),
-        set(),
-    )
+    assert touched(place).told == {"method evit": f"{VISION}/evit.py"}
     suite = plan(place)
     assert suite is not None
-    assert {name for each in suite.select for name in each.methods} == {"evit"}
-    assert found.why == {"method evit": f"{VISION}/evit.py"}
+    whole = read_suite(place / SUITES / "quick.toml")
+    assert [each.methods for each in suite.select] == [["evit"]] * len(whole.select)
+    assert [each.tasks for each in suite.select] == [each.tasks for each in whole.select]
+    assert not any(each.params for each in suite.select)
 
 
 def test_a_shared_primitive_touches_every_method_that_reaches_it(place: Path) -> None:
     path = "methods/tokonomy_methods/tokens/match.py"
     edit(place, path, '"""', '"""Changed. ')
     users = {
-        name for name, _, module in Tree(place).of("method")
-        if "tokonomy_methods.tokens.match" in Tree(place).reaches(module)
+        name for name, _ in Tree(place).of("method")
+        if path in Tree(place).files("method", name)
     }  # fmt: skip
-    assert touched(place).methods == users
+    assert touched(place).ids("method") == users
     assert {"tome", "pitome"} <= users
     assert not users & {"evit", "reference", "snapkv"}
 
@@ -114,7 +116,7 @@ def test_a_card_alone_touches_nothing_but_settings_it_gained(place: Path) -> Non
     edit(place, f"{VISION}/evit.py", "    summary=", '    title="Other",\n    summary=')
     text = (place / VISION / "evit.py").read_text()
     (place / VISION / "evit.py").write_text(text.replace('    title="EViT",\n', "", 1))
-    assert touched(place) == Affected()
+    assert not touched(place).told
     card = Tree(place).cards["method", "evit"][0]
     assert isinstance(card, MethodCard)
     assert card.title == "Other"
@@ -122,12 +124,16 @@ def test_a_card_alone_touches_nothing_but_settings_it_gained(place: Path) -> Non
     (place / VISION / "evit.py").write_text(
         text.replace("    sweep=(", '    sweep=(\n        {"keep": 0.111},', 1)
     )
-    assert touched(place).settings == {"evit": [{"keep": 0.111}]}
+    assert touched(place).told == {"method evit": "its card asks for other cells"}
     suite = plan(place)
     assert suite is not None
-    assert [each.params for each in suite.select if each.methods == ["evit"]] == [
-        {"evit": [{"keep": 0.111}]}
-    ] * len(suite.select)
+    was = {str(each) for each in swept(card, "ends")}
+    now = [each for each in swept(Tree(place).cards["method", "evit"][0], "ends")]
+    gained = [dict(each) for each in now if str(each) not in was]
+    assert {"keep": 0.111} in gained
+    assert len(gained) < len(now) or len(gained) == 3
+    assert [each.methods for each in suite.select] == [["evit"]] * len(suite.select)
+    assert all(each.params in ({"evit": gained}, {}) for each in suite.select)
 
 
 def test_a_task_its_data_and_weights_touch_their_cells(place: Path) -> None:
@@ -143,23 +149,26 @@ def test_a_task_its_data_and_weights_touch_their_cells(place: Path) -> None:
     git(place, "commit", "-aqm", "Task")
     path = place / "tasks/tokonomy_tasks/language/recall.yaml"
     path.write_text(path.read_text() + "# changed\n")
-    assert touched(place).tasks == {"recall"}
+    assert touched(place).ids("task") == {"recall"}
     suite = plan(place, "language-quick")
     assert suite is not None
     assert {ref for each in suite.select for ref in each.tasks} == {"recall"}
     git(place, "commit", "-aqm", "Data")
     (place / "tasks/tokonomy_tasks/models/weights/docs-lm/model.safetensors").write_bytes(b"other")
     (place / "tasks/tokonomy_tasks/models/weights/docs-draft/figures.json").write_text("{}")
-    assert touched(place).models == {"docs-lm"}
+    assert touched(place).ids("model") == {"docs-lm"}
     suite = plan(place, "language-quick")
     assert suite is not None
-    assert {model for each in suite.select for model in each.models} == {"docs-lm"}
+    whole, tree = read_suite(place / SUITES / "language-quick.toml"), Tree(place)
+    cells = {spot for each in whole.select for spot in spots(whole, each, tree)}
+    found = {spot for each in suite.select for spot in spots(suite, each, tree)}
+    assert found == {spot for spot in cells if spot.model == "docs-lm"} > set()
 
 
 def test_a_family_the_protocol_and_what_computes_touch_all_they_serve(place: Path) -> None:
     path = "harness/tokonomy/families/vision/tokens.py"
     edit(place, path, '"""', '"""Changed. ')
-    assert touched(place).families == {"vision"}
+    assert touched(place).ids("family") == {"vision"}
     assert plan(place) == read_suite(place / SUITES / "quick.toml")
     assert plan(place, "language-quick") is None
     git(place, "commit", "-aqm", "Family")
@@ -173,7 +182,7 @@ def test_a_family_the_protocol_and_what_computes_touch_all_they_serve(place: Pat
 
 def test_what_does_not_enter_a_key_touches_nothing(place: Path) -> None:
     edit(place, "harness/tokonomy/run/executor.py", '"""', '"""Changed. ')
-    assert touched(place) == Affected()
+    assert not touched(place).told
 
 
 @pytest.mark.parametrize(("family", "name"), [("vision", "quick"), ("kv", "language-quick")])
@@ -185,13 +194,14 @@ def test_what_is_new_is_measured_wherever_its_family_is(
     assert suite is not None
     whole = read_suite(place / SUITES / f"{name}.toml")
     of_family = [each for each in whole.select if whole.family_of(each) == family]
-    assert [each.tasks for each in suite.select] == [each.tasks for each in of_family]
+    every = [each for each in of_family if each.methods == ["all"]]  # a suite that names it
+    assert [each.tasks for each in suite.select] == [each.tasks for each in every or of_family]
     assert all(each.methods == ["new-method"] for each in suite.select)
     begin("task", family, "new-task", place)
     suite = plan(place, name)
     assert suite is not None
-    assert suite.select[-1].tasks == ["new-task"]
-    assert suite.select[-1].methods == of_family[0].methods
+    task = [each for each in suite.select if each.tasks == ["new-task"]]
+    assert [each.methods for each in task] == [of_family[0].methods]
 
 
 def test_a_suite_that_asks_for_more_is_measured_there(place: Path) -> None:
@@ -207,6 +217,128 @@ def test_a_suite_that_asks_for_more_is_measured_there(place: Path) -> None:
     assert plan(place, "language-quick") == read_suite(place / path)
 
 
+def test_only_what_a_list_or_a_sweep_gained_is_measured(place: Path) -> None:
+    path = f"{SUITES}/quick.toml"
+    edit(place, path, '["random-drop", "downsample"', '["atc", "random-drop", "downsample"')
+    suite = plan(place)
+    assert suite is not None
+    assert [(each.tasks, each.methods) for each in suite.select] == [(["textures"], ["atc"])]
+    git(place, "commit", "-aqm", "One more")
+    edit(place, path, 'tasks = ["textures"]', 'tasks = ["digits", "textures"]')
+    edit(place, path, 'scenarios = ["offline:8"]', 'scenarios = ["offline:8", "offline:16"]')
+    suite = plan(place)
+    assert suite is not None
+    assert [(each.tasks, each.scenarios) for each in suite.select] == [
+        (["digits"], ["offline:8", "offline:16"]), (["textures"], ["offline:16"]),
+    ]  # fmt: skip
+
+
+def test_a_family_that_a_card_gains_is_measured(place: Path) -> None:
+    begin("method", "kv", "gaining", place)
+    git(place, "add", "-A")
+    git(place, "commit", "-qm", "Method")
+    path = "methods/tokonomy_methods/kv/gaining.py"
+    edit(place, path, "CARD = MethodCard(", "CARD = MethodCard(  # words")
+    assert plan(place) is None
+    edit(place, path, 'families=("kv",)', 'families=("kv", "vision")')
+    assert touched(place).told == {"method gaining": "its card asks for other cells"}
+    assert plan(place, "language-quick") is None
+    suite = plan(place)
+    assert suite is not None
+    assert [(each.tasks, each.methods) for each in suite.select] == [(["digits"], ["gaining"])]
+
+
+def test_a_method_that_no_suite_names_is_measured_where_its_family_is(place: Path) -> None:
+    suite = read_suite(place / SUITES / "language-quick.toml")
+    named = {name for each in suite.select for name in each.methods}
+    methods = dict(Tree(place).of("method"))
+    caches = [name for name, card in methods.items() if card.families == ("kv",)]
+    other = next(name for name in caches if methods[name].kind != "control" and name not in named)
+    module = Tree(place).cards["method", other][1].rpartition(".")[2]
+    path = place / f"methods/tokonomy_methods/kv/{module}.py"
+    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    part = plan(place, "language-quick")
+    assert part is not None
+    assert {name for each in part.select for name in each.methods} == {other}
+    assert len(part.select) == sum(suite.family_of(each) == "kv" for each in suite.select) > 0
+
+
+@pytest.mark.parametrize("text", ["CARD", "docstring"])
+def test_code_beside_a_card_or_in_a_package_touches(place: Path, text: str) -> None:
+    if text == "CARD":
+        path = place / VISION / "evit.py"
+        lines = path.read_text().split("\n")
+        end = next(number for number, line in enumerate(lines) if line == ")")
+        lines[end] += "; CHANGED = 1"
+        path.write_text("\n".join(lines))
+        assert touched(place).ids("method") == {"evit"}
+        return
+    (place / VISION / "__init__.py").write_text('"""Other words."""\n')
+    assert not touched(place).told
+    (place / VISION / "__init__.py").write_text('"""Words."""\nimport tokonomy_methods.odd\n')
+    vision = {name for name, card in Tree(place).of("method") if card.families == ("vision",)}
+    found = touched(place).ids("method")
+    assert {"evit", "tome"} <= found
+    assert found <= vision | {"reference", "random-drop", "downsample"}
+
+
+def test_a_plan_holds_the_keys_that_changed_and_no_others(place: Path, tmp_path: Path) -> None:
+    """Held against what the harness itself expands, before and after many changes at once."""
+    weights = "tasks/tokonomy_tasks/models/weights"
+    shutil.copytree(ROOT / weights, place / weights, dirs_exist_ok=True)
+    git(place, "add", "-A")
+    git(place, "commit", "-qm", "Weights")
+    names = ("quick", "language-quick")
+    files = [str(place / SUITES / f"{name}.toml") for name in names]
+    (old,) = keys(place, *files)
+    edit(place, f"{VISION}/evit.py", "def prepare(", "def prepare(  # changed\n        ")
+    edit(place, f"{VISION}/tome.py", "    sweep=(", '    sweep=(\n        {"r": 5},')
+    edit(place, f"{SUITES}/quick.toml", '["random-drop", "down', '["atc", "random-drop", "down')
+    edit(place, f"{SUITES}/language-quick.toml", '  "tova",\n', "")
+    text = '"""Changed. '
+    edit(place, "methods/tokonomy_methods/decoding/prompt_lookup.py", '"""', text)
+    (place / weights / "docs-draft" / "figures.json").write_text("{}")
+    begin("method", "vision", "begun", place)
+    parts = []
+    for name in names:
+        part = plan(place, name)
+        assert part is not None
+        parts.append(str(tmp_path / f"{name}.json"))
+        Path(parts[-1]).write_text(written(part))
+    new, found = keys(place, *files, "+", *parts)
+    asked = {key: who for key, who in found.items() if who != "reference"}
+    expected = {key: who for key, who in new.items() if key not in old}
+    assert {"evit", "tome", "atc", "prompt-lookup", "begun"} == set(expected.values())
+    besides = {key: who for key, who in asked.items() if key not in new}
+    assert set(besides.values()) <= {"begun"}  # named by no suite on the textures
+    assert {key: who for key, who in asked.items() if key in new} == expected
+
+
+def keys(place: Path, *suites: str) -> list[dict[str, str]]:
+    """Methods by key, as the harness that lies there expands lists of suites, parted by ``+``."""
+    code = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from tokonomy.catalog.suites import read_suite\n"
+        "from tokonomy.run.plan import expand\n"
+        "found = [{}]\n"
+        "for each in sys.argv[1:]:\n"
+        "    if each == '+':\n"
+        "        found.append({})\n"
+        "        continue\n"
+        "    for job in expand(read_suite(Path(each))):\n"
+        "        found[-1][job.cell.key] = job.cell.method.id\n"
+        "print(json.dumps(found))\n"
+    )
+    path = os.pathsep.join(str(place / each) for each in ("harness", "methods", "tasks"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *suites], cwd=place, capture_output=True, text=True,
+        check=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    found: list[dict[str, str]] = json.loads(done.stdout)
+    return found
+
+
 def test_what_is_written_is_a_suite_again(place: Path, tmp_path: Path) -> None:
     edit(place, f"{VISION}/evit.py", "def prepare(", "def prepare(  # changed\n        ")
     suite = plan(place)
@@ -219,15 +351,16 @@ def test_files_that_are_gone_or_broken_are_no_reason_to_fail(place: Path) -> Non
     (place / VISION / "evit.py").unlink()
     (place / VISION / "tome.py").write_text("def begun(:\n")
     (place / VISION / "odd.py").write_bytes(b"CARD = \xff\n")
-    found = touched(place)
-    assert "evit" not in found.methods
+    assert "evit" not in touched(place).ids("method")
+    suite = plan(place)
+    assert suite is None or not any("evit" in each.methods for each in suite.select)
 
 
 def test_what_a_task_calls_from_its_yaml_touches_it(place: Path) -> None:
     path = "tasks/tokonomy_tasks/language/samples.py"
     edit(place, path, '"""', '"""Changed. ')
     found = touched(place)
-    assert {"recall", "decode-copy"} <= found.tasks
+    assert {"recall", "decode-copy"} <= found.ids("task")
     assert found.told["task recall"] == path
 
 
@@ -235,4 +368,4 @@ def test_links_and_folders_named_as_modules_are_no_reason_to_fail(place: Path) -
     (place / VISION / "gone.py").symlink_to("nowhere.py")
     (place / VISION / "folder.py").mkdir()
     (place / VISION / "folder.py" / "x.py").write_text("X = 1\n")
-    assert touched(place).methods == frozenset()
+    assert not touched(place).ids("method")

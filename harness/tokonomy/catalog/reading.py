@@ -74,15 +74,19 @@ def parse_card(name: str, text: str) -> Card | None:
     return card
 
 
-def code_without_card(path: Path) -> str:
-    """The source of a file with its card cut out: what can change a result."""
-    return without_card(path.read_text(encoding="utf-8"))
-
-
 def without_card(text: str) -> str:
-    """A source with its card cut out."""
-    node = _assigned(ast.parse(text)) if "CARD" in text else None
-    if node is None or node.end_lineno is None:
+    """A source with the lines of its card cut out: what can change a result.
+
+    Whatever else stands on those lines stays; a source that does not parse stays whole.
+    """
+    try:
+        node = _assigned(ast.parse(text)) if "CARD" in text else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text
+    if node is None or node.end_lineno is None or node.end_col_offset is None:
         return text
     lines = re.split(r"(?<=\n)", text)  # as Python numbers lines; splitlines knows more ends
-    return "".join(lines[: node.lineno - 1] + lines[node.end_lineno :])
+    first, last = lines[node.lineno - 1].encode(), lines[node.end_lineno - 1].encode()
+    beside = first[: node.col_offset] + last[node.end_col_offset :]  # offsets count bytes
+    kept = [beside.decode()] if beside.strip() else []
+    return "".join(lines[: node.lineno - 1] + kept + lines[node.end_lineno :])

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tokonomy.catalog.suites import Suite, find_suite
+from tokonomy.catalog.suites import find_suite
 from tokonomy.errors import BadRecord, UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.epochs import REFERENCE
@@ -25,7 +25,7 @@ from tokonomy.store.fields import Part
 from tokonomy.store.lines import looked_at, validated
 from tokonomy.store.record import Record
 from tokonomy.submit import limited
-from tokonomy.submit.affected import SUITES, Affected, Tree, narrowed, suite_at, written
+from tokonomy.submit.affected import SUITES, Affected, narrowed, suite_at, unnamed, written
 from tokonomy.submit.findings import Finding
 
 MOST_FINDINGS = 10_000
@@ -75,9 +75,10 @@ def plans(
 
     A suite is the checkout's where it has one of that name, else an installed one.
     """
-    tree, made = Tree(root), {}
-    for name in suites:
-        part = narrowed(_suite(root, name), found, tree, suite_at(root, base, name))
+    whole, made = {name: _suite(root, name) for name in suites}, {}
+    besides = unnamed(whole.values(), found)
+    for name, suite in whole.items():
+        part = narrowed(suite, found, suite_at(root, base, name), besides.get(suite.id, ()))
         if part is not None:
             made[name] = folder / f"{name}.json"
             made[name].write_text(written(part), encoding="utf-8")
