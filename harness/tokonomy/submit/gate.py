@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tokonomy.catalog.suites import find_suite
+from tokonomy.catalog.suites import Suite, find_suite
 from tokonomy.errors import BadRecord, UsageError
 from tokonomy.store.database import open_store
 from tokonomy.store.epochs import REFERENCE
