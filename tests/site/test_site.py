@@ -174,7 +174,7 @@ def test_downloads_hold_what_their_sums_say(site: Path) -> None:
     lines = (site / "data/records.jsonl").read_text(encoding="utf-8").splitlines()
     table = list(csv.DictReader(io.StringIO((site / "data/runs.csv").read_text(encoding="utf-8"))))
     assert runs == len(lines) == len(table) == len(list((site / "run").glob("*.html")))
-    ids = {row["id"] for row in table}
+    ids = {row["run_id"] for row in table}
     assert {json.loads(line)["run_id"] for line in lines} == ids
     assert ids == {path.stem for path in (site / "run").glob("*.json")}
 

@@ -84,7 +84,7 @@ def test_every_run_says_its_level(trusted: Path, record: Record, level: str) -> 
     assert f"{level[0].upper()}{level[1:]}: {LEVELS[level]}." in page(trusted, record)  # type: ignore[index]
     assert 'href="../methodology.html#trust"' in page(trusted, record)
     lines = csv.DictReader(io.StringIO((trusted / "data/runs.csv").read_text(encoding="utf-8")))
-    assert {each["trust"] for each in lines if each["id"] == record.run_id} == {level}
+    assert {each["trust"] for each in lines if each["run_id"] == record.run_id} == {level}
 
 
 def test_who_said_what_and_why_is_told_as_text(trusted: Path) -> None:

@@ -48,7 +48,6 @@ from tokonomy.store.metrics import METRICS
 from tokonomy.store.observed import Energy, Quality
 from tokonomy.store.record import Record
 from tokonomy.store.sources import LOOSE, Entry, Key, Pool
-from tokonomy.store.statements import counting
 
 _ALWAYS: tuple[tuple[str, Kind], ...] = (
     ("accuracy", "share"),
@@ -158,8 +157,13 @@ def table(first: Pool, second: Pool, more: Iterable[Pool] = ()) -> Table:
 
 def newest(entries: Iterable[Entry]) -> dict[Key, Entry]:
     """The newest result of each cell, failed or not, that nobody doubts; a doubted one for want."""
-    results = [each for each in entries if dict(each.cell)["role"] == "result"]
-    return counting(results, lambda each: each.trust, failures=True)
+    found: dict[Key, Entry] = {}
+    for each in entries:
+        if dict(each.cell)["role"] == "result":
+            found[each.cell] = max(
+                each, found.get(each.cell, each), key=lambda one: (one.trust.stands, one.order)
+            )
+    return found
 
 
 def _unlike(

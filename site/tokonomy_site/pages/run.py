@@ -186,11 +186,11 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
                    href="../methodology.html#straight", link="How the ruler is tested")  # fmt: skip
     for text, kind, link in trust.told(run):
         yield Note(text=text, kind=kind, href=link, link="Read more" if link else "")
-    later = [other for other in attempts if other.order > run.order]
-    if later:
-        newest = later[-1]
-        yield Note(text="Superseded: the cell was run again.", kind="alert",
-                   href=f"{newest.id}.html", link=f"Newest run, {newest.started[:10]}")  # fmt: skip
+    for other in attempts:
+        if other.current and other is not run:
+            link = f"That run, {other.started[:10]}, {other.trust.level}"
+            yield Note(text="Another run stands for this cell.", kind="alert",
+                       href=f"{other.id}.html", link=link)  # fmt: skip
     if snapshot.stale(run):
         yield Note(text="Stale: the method's code has changed since this run.", kind="alert")
     for flag in record.flags:
