@@ -40,8 +40,8 @@ def _verdict(found: rule.Verdict, equal: str) -> Verdict:
     if found.outcome == "not comparable" or decided is None:
         return Verdict(word="not comparable", why=_WHY.get(found.reason or "", "reason not known"))
     if found.outcome == "no difference" and found.lower is not None:
-        surely = found.lower.p < rule.ALPHA and found.lower.wins > found.lower.losses
-        below = "better" if surely else "not worse"
+        wins = found.lower.p < rule.ALPHA and found.lower.wins > found.lower.losses
+        below = "better" if wins else "not worse"
         why = f"not better than {_test(decided, equal)}; {below} than {_test(found.lower, equal)}"
         return Verdict(word=found.outcome, why=why)
     return Verdict(word=found.outcome, p=decided.p, why=_test(decided, equal))

@@ -54,7 +54,8 @@ DERIVED = {
     "requests-in-batches": "Requests are timed several at a time, so prompts of one length cannot "
     "be told apart.",
     "lengths-not-told": "Which prompts were timed cannot be told.",
-    "not-faster-on-long": "On the longest prompts that were timed it is not surely faster.",
+    "not-faster-on-long": "On the longest prompts that were timed the 95 % interval of the latency "
+    "ratio reaches 1 or more.",
     "answers-shorter": "On the longest prompts its answers are shorter than the reference's, which "
     "saves time by itself.",
     "no-tokens-made": "Answers are not made of tokens here.",

@@ -328,7 +328,7 @@ def _easiest(method: Arm, variants: Iterable[Levels], slack: float) -> Match | N
 
 
 def _against(match: Match) -> tuple[float, str]:
-    """How much a test speaks against the method: -1 where it surely wins, 1 where it loses."""
+    """How much a test speaks against the method: -1 where it wins beyond chance, 1 if it loses."""
     sign = np.sign(match.losses - match.wins)
     return float(sign * (1 - match.p)), match.run_id
 

@@ -64,7 +64,7 @@ MOST = 100  # runs of a table
 
 
 def control_sentence(timed: list[Run]) -> str:
-    """How often the reference, timed against itself, was found equal to itself."""
+    """How often the reference, timed against itself, has an interval that covers 1."""
     held = [run for run in timed if run.figure("latency_ratio").low is not None]
     if not held:
         return "No reference cell with an interval is in the store yet, so nothing can be said."
