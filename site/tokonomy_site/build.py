@@ -11,6 +11,7 @@ from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements
 from tokonomy.store.exports import datasette
 from tokonomy.store.exports.tables import as_csv, as_parquet
+from tokonomy.store.published import SCHEMAS
 from tokonomy.store.published import text as schema
 from tokonomy_site import comparing, downloads, encoded
 from tokonomy_site.feed import base, feed
@@ -111,7 +112,8 @@ def _fill(
 def _write_all(folder: Path, shot: Snapshot) -> None:
     write(folder, "data/datasette.json", datasette.text())
     write(folder, "data/runs.js", encoded.runs_js(shot))
-    write(folder, "data/record.schema.json", schema())
+    for name in SCHEMAS:
+        write(folder, f"data/{name}", schema(name))
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)
     for page in pages(shot, shelf):

@@ -18,6 +18,7 @@ ABOUT = {
     "records.jsonl": "the records as they were left, raw samples included",
     "statements.jsonl": "what was said of records since, one statement a line",
     "record.schema.json": "JSON Schema of a record",
+    "statement.schema.json": "JSON Schema of a statement",
     "runs.js": "what the page of all runs reads: every run, rounded",
 }
 

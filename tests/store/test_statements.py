@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from records import make_record
 from tokonomy.errors import BadRecord
+from tokonomy.store import published
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements, import_files, import_known, verify
 from tokonomy.store.record import Record, parse
@@ -184,6 +186,19 @@ def test_the_level_follows_from_what_was_said(words: Sequence[Said], level: str)
     assert (None if found.why is None else found.why.says) == (level if level in NEEDS else None)
     assert (found.signed is not None) == ("signed-off" in words)
     assert level in LEVELS
+
+
+@pytest.mark.parametrize("what", NEEDS)
+def test_statements_pass_the_published_schema_and_must_tell_what_they_need(what: Said) -> None:
+    validator = Draft202012Validator(json.loads(published.text("statement.schema.json")))
+    validator.check_schema(validator.schema)
+    document = json.loads(said(what).line())
+    assert list(validator.iter_errors(document)) == []
+    for name in NEEDS[what]:
+        lacking = {each: value for each, value in document.items() if each != name}
+        assert not validator.is_valid(lacking)
+        assert not validator.is_valid(document | {name: None})
+    assert not validator.is_valid(document | {"says": "superseded"})
 
 
 def test_the_time_orders_statements_not_their_text() -> None:

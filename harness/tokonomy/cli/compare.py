@@ -88,9 +88,8 @@ def _why(row: Row) -> str:
     """Why a row is not comparable, or what its decision rests on."""
     if row.reason or row.detectable is None or row.decision != "no detectable difference":
         return row.reason or row.basis
-    least = (
-        f"x{row.detectable:.4f}" if row.scale == "ratio" else f"{100 * row.detectable:.2f} points"
-    )
+    ratio = row.scale == "ratio"
+    least = f"x{row.detectable:.4f}" if ratio else f"{100 * row.detectable:.2f} points"
     return f"{row.basis}; about {least} could be told"
 
 
