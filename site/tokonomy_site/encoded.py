@@ -33,8 +33,8 @@ from tokonomy.store.metrics import METRICS
 from tokonomy_site.cells import CAPPED, DOUBTED, absent, mark
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import form_of, number
+from tokonomy_site.meanings import STATUS
 from tokonomy_site.snapshot import Run, Snapshot, setting
-from tokonomy_site.words import STATUS
 
 BASE = 91
 LEAST_WIDTH = 6  # digits of an id, also where fewer would do

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokonomy_site.histories import Change, History
+from tokonomy_site.meanings import STATUS
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting
-from tokonomy_site.words import STATUS, plural
+from tokonomy_site.words import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from tokonomy.catalog.registry import Registry, catalogue
 from tokonomy.errors import StoreError, TokonomyError, UsageError
 from tokonomy.store import calibration
 from tokonomy.store.calibration import Calibration
+from tokonomy.store.contests import Arm, arm
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.derive import by_group
 from tokonomy.store.engine import connect, file_of, on_disk
@@ -28,7 +29,6 @@ from tokonomy.store.exchange import import_files, import_known
 from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
 from tokonomy.store.statements import Statement, trust
-from tokonomy.store.verdict import Arm, arm
 from tokonomy_site.histories import histories
 from tokonomy_site.links import slug
 from tokonomy_site.marks import signs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tokonomy.store import verdict as rule
+from tokonomy.store.contests import Arm
 from tokonomy_site.families import family
 from tokonomy_site.figures import percent, probability
 from tokonomy_site.snapshot import Verdict
@@ -21,7 +22,7 @@ _WHY = {
 }
 
 
-def verdicts(arms: Iterable[rule.Arm | None]) -> dict[str, dict[str, Verdict]]:
+def verdicts(arms: Iterable[Arm | None]) -> dict[str, dict[str, Verdict]]:
     """Verdicts by run and baseline.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokonomy.catalog.cards import MethodCard
-from tokonomy_site import claims, links, words
+from tokonomy_site import claims, links, meanings, words
 from tokonomy_site.board import Row, rows
 from tokonomy_site.cells import SIGNS, figure_cell
 from tokonomy_site.columns import layout
@@ -113,8 +113,8 @@ def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tup
         ("Paper", Cell(text=paper, href=links.paper(card.paper))),
         ("Reference code", Cell(text=code, href=links.repository(card.code))),
         ("Kind", Cell(text=card.kind)),
-        ("Losslessness", Cell(text=f"{card.lossless}: {words.LOSSLESS_MEANING[card.lossless]}")),
-        ("Says of tokens", Cell(text=f"{card.effect}: {words.EFFECT_MEANING[card.effect]}")),
+        ("Losslessness", Cell(text=f"{card.lossless}: {meanings.LOSSLESS_MEANING[card.lossless]}")),
+        ("Says of tokens", Cell(text=f"{card.effect}: {meanings.EFFECT_MEANING[card.effect]}")),
         ("Alters", Cell(text=", ".join(card.alters) or "nothing")),
         ("Needs", Cell(text=", ".join(card.needs) or "nothing in particular")),
         ("Source file", Cell(text=snapshot.files.get(method, "not installed"))),
@@ -225,7 +225,7 @@ def _line(run: Run, spent: str, counts: str) -> Line:
         figure_cell(run, spent, spans=False),
         Cell(text=minute(run.started)),
         Cell(text=counts, kind="" if counts == "current" else "warn"),
-        Cell(text=words.STATUS[run.status], href=f"../{run_path(run.id)}"),
+        Cell(text=meanings.STATUS[run.status], href=f"../{run_path(run.id)}"),
     )
     return Line(cells=cells)
 
