@@ -19,7 +19,12 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
         for f in downloads
     ]
     meanings: list[tuple[str | Cell, ...]] = [
-        (Cell(text=each.name, kind="mono"), each.unit or each.kind, _better(each.name), each.doc)
+        (
+            Cell(text=each.name, kind="mono"),
+            each.unit or _KINDS[each.kind],
+            _better(each.name),
+            each.doc,
+        )
         for each in columns()
         if not each.name.endswith(_BESIDE)
     ]
@@ -39,6 +44,7 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
     )  # fmt: skip
 
 
+_KINDS = {"text": "text", "whole": "whole number", "number": "number", "truth": "yes or no"}
 _BESIDE = ("_low", "_high", "_reason")  # said once, in the page's words
 
 
