@@ -205,7 +205,7 @@ def build_many(path: Path, n: int) -> Path:
     return path
 
 
-RUN = tuple(column.name for column in run.columns)
+RUN = tuple(each.name for each in run.columns if each.server_default is None)
 
 
 def _insert(

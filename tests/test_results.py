@@ -42,7 +42,7 @@ def test_columns_do_not_depend_on_the_runs(tmp_path: Path) -> None:
     table = frame(tmp_path / "store.sqlite")
     assert len(table) == 0
     ends = {f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")}
-    assert set(table.columns) == {*COLUMNS, *METRICS, *ends, "energy_boundary"}
+    assert set(table.columns) == {*COLUMNS, "trust", *METRICS, *ends, "energy_boundary"}
 
 
 def test_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def frame(place: str | Path = DEFAULT, role: str | None = "result") -> pd.DataFrame:
-    """Each result as one row, oldest first; of one that was made again, the newest run.
+    """Each result as one row, oldest first; of runs of one cell the one that stands for it.
+
+    That is the newest of the highest standing: verified before self-reported before disputed, and
+    ``trust`` says which. A run that was withdrawn is no row.
 
     The configuration comes first, then every figure of ``tokonomy.store.metrics.METRICS`` as a
     column of its name, with ``<name>_low`` and ``<name>_high`` where it has an interval. What is

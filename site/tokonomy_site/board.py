@@ -11,10 +11,11 @@ from tokonomy_site.cells import ROOT, explained
 from tokonomy_site.columns import Field, Layout, fields
 from tokonomy_site.families import family
 from tokonomy_site.figures import known
+from tokonomy_site.meanings import STATUS
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting, varying
 from tokonomy_site.tables import Cell, Column, Line, Table
 from tokonomy_site.trust import TRUST, doubts, trust_cell
-from tokonomy_site.words import STATUS, plural
+from tokonomy_site.words import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

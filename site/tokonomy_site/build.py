@@ -10,7 +10,8 @@ from tokonomy.store.calibration import Calibration
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements
 from tokonomy.store.exports import datasette
-from tokonomy.store.exports.tables import as_parquet
+from tokonomy.store.exports.tables import as_csv, as_parquet
+from tokonomy.store.published import SCHEMAS
 from tokonomy.store.published import text as schema
 from tokonomy_site import comparing, downloads, encoded
 from tokonomy_site.feed import base, feed
@@ -100,17 +101,19 @@ def _fill(
     with open_store(shelf / "tokonomy.sqlite", create=False) as store:
         export(store, shelf / "records.jsonl")
         export_statements(store, shelf / "statements.jsonl")
-        write(folder, "data/runs.parquet", as_parquet(store.runs()))
+        every = store.runs()
+        write(folder, "data/runs.csv", as_csv(every))
+        write(folder, "data/runs.parquet", as_parquet(every))
         shot = snapshot(store, downloads.digest(shelf), calibrated)
         write(folder, "feed.xml", feed(shot, news(shot), address))
         _write_all(folder, shot)
 
 
 def _write_all(folder: Path, shot: Snapshot) -> None:
-    write(folder, "data/runs.csv", downloads.runs_csv(shot))
     write(folder, "data/datasette.json", datasette.text())
     write(folder, "data/runs.js", encoded.runs_js(shot))
-    write(folder, "data/record.schema.json", schema())
+    for name in SCHEMAS:
+        write(folder, f"data/{name}", schema(name))
     shelf = downloads.describe(folder / "data")
     entries = navigation(shot)
     for page in pages(shot, shelf):

@@ -13,9 +13,10 @@ from tokonomy.store.metrics import Metric
 from tokonomy.store.observed import UNSCORED
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import form_of, mebibytes, percent, probability, span
+from tokonomy_site.meanings import DERIVED, STATUS
 from tokonomy_site.snapshot import Run, run_path
 from tokonomy_site.tables import Cell
-from tokonomy_site.words import DERIVED, STATUS, broken, equal
+from tokonomy_site.words import broken, equal
 
 CAPPED = "\u2020"  # beside a ratio that is unconverged
 DOUBTED = "\u2021"  # beside energy that carries a flag

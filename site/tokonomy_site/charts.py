@@ -116,7 +116,7 @@ class Chart:
 
 
 #: How a point stands to the front if the truth may lie anywhere in its intervals: ring and words.
-#: Intervals of costs are those within one run: how sessions differ is not in them.
+#: Intervals of costs are those within one run: how sittings differ is not in them.
 STANDS = {
     "on": ("ron", "; on the front throughout the intervals"),
     "possibly": ("rmay", "; may be on the front"),

@@ -38,13 +38,13 @@ def _numbers(text: str) -> set[float]:
 
 
 def ours(claim: Claim, runs: Sequence[Run]) -> Run | None:
-    """The newest good run that the claim speaks of and that stands; only of accuracies."""
+    """The newest run that the claim speaks of and that counts; only of accuracies."""
     if "accuracy" not in claim.metric:
         return None
     for run in reversed(runs):
         same = named(claim.model, run.model_ref) and named(claim.dataset, run.task_ref)
         at = _numbers(claim.setting) <= _numbers(setting(run.params))
-        if same and at and run.trust.stands and run.figure("accuracy").value is not None:
+        if same and at and run.counts and run.figure("accuracy").value is not None:
             return run
     return None
 

@@ -22,9 +22,9 @@ from tokonomy.store.metrics import METRICS, WITH_INTERVAL
 from tokonomy_site.cells import absent, mark
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import factor, form_of, minute, span, unit_of
+from tokonomy_site.meanings import STATUS
 from tokonomy_site.snapshot import Run, Snapshot, setting
 from tokonomy_site.standing import ROLE_MEANING
-from tokonomy_site.words import STATUS
 
 MOST = 64  # runs in one script, about
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokonomy.store.exports.tables import plain
-from tokonomy.store.metrics import METRICS
 from tokonomy_site.figures import significant
-from tokonomy_site.snapshot import Run, Snapshot
 
 _BLOCK = 1 << 20
 
@@ -25,6 +18,7 @@ ABOUT = {
     "records.jsonl": "the records as they were left, raw samples included",
     "statements.jsonl": "what was said of records since, one statement a line",
     "record.schema.json": "JSON Schema of a record",
+    "statement.schema.json": "JSON Schema of a statement",
     "runs.js": "what the page of all runs reads: every run, rounded",
 }
 
@@ -79,39 +73,3 @@ def _size(size: int) -> str:
     return (
         f"{significant(size / 2**20)} MiB" if size >= 2**20 else f"{significant(size / 2**10)} KiB"
     )
-
-
-_IDENTITY = (
-    "id", "key", "started", "status", "reason", "family", "method", "seed", "source_hash", "task",
-    "task_ref", "split", "samples", "data_hash", "model", "model_ref", "weights_hash", "embedded",
-    "device", "device_class", "precision", "scenario", "batch_size", "mode", "threads",
-    "protocol", "version", "role",
-)  # fmt: skip
-
-
-def runs_csv(snapshot: Snapshot) -> str:
-    """A line per run, oldest first."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)  # ends lines as RFC 4180, so that a text with a break is quoted
-    numbers = [name for name in METRICS if name != "effect"]
-    heads = [f"{name}{part}" for name in numbers for part in ("", "_low", "_high", "_reason")]
-    words = ("params", "flags", "trust", "energy_boundary", "effect", "effect_reason")
-    writer.writerow([*_IDENTITY, *words, *heads])
-    writer.writerows(_row(run, numbers) for run in snapshot.runs)
-    return buffer.getvalue()
-
-
-def _row(run: Run, numbers: list[str]) -> Iterator[str]:
-    for name in _IDENTITY:
-        yield plain(getattr(run, name))
-    yield plain(json.dumps(run.params, sort_keys=True, ensure_ascii=False))
-    yield plain(" ".join(run.flags))
-    yield run.trust.level
-    yield plain(run.figure("energy_j").text)
-    yield plain(run.effect)
-    yield plain(run.figure("effect").reason)
-    for name in numbers:
-        figure = run.figure(name)
-        for value in (figure.value, figure.low, figure.high):
-            yield "" if value is None else repr(value)
-        yield plain(figure.reason)

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -33,8 +33,8 @@ from tokonomy.store.metrics import METRICS
 from tokonomy_site.cells import CAPPED, DOUBTED, absent, mark
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import form_of, number
-from tokonomy_site.snapshot import Run, Snapshot, current, setting
-from tokonomy_site.words import STATUS
+from tokonomy_site.meanings import STATUS
+from tokonomy_site.snapshot import Run, Snapshot, setting
 
 BASE = 91
 LEAST_WIDTH = 6  # digits of an id, also where fewer would do
@@ -170,26 +170,18 @@ def _field(name: str) -> Field:
     return Field(name=name, title=title, unit=form_of(name)[1], kind="figure")
 
 
-def state(run: Run, counts: Mapping[tuple[Any, ...], Run], snapshot: Snapshot) -> str:
-    """Whether a run counts, or why it does not; of what is no result, what it is.
-
-    Args:
-        run: Any run.
-        counts: From ``snapshot.current``.
-        snapshot: Whose run it is.
-    """
+def state(run: Run, snapshot: Snapshot) -> str:
+    """Whether a run counts, or why it does not; of what is no result, what it is."""
     if not run.trust.stands:
         return run.trust.level
     if run.role != "result":
         return run.role
-    counting = counts[run.identity]
-    if run is counting:
-        return "stale" if snapshot.stale(run) else "current"
-    return "superseded" if run.order < counting.order else "not counted"
+    if not run.current:
+        return "superseded"
+    return "stale" if snapshot.stale(run) else "current"
 
 
 def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
-    counts = current(snapshot.results)
     return [
         (Field(name="method", title="Method"), lambda run: _short(snapshot.title(run.method))),
         (Field(name="setting", title="Setting"),
@@ -208,7 +200,7 @@ def _words(snapshot: Snapshot) -> list[tuple[Field, Words]]:
         (Field(name="boundary", title="Joules of"), lambda run: run.boundary),
         (Field(name="started", title="Started"), lambda run: run.started[:10]),
         (Field(name="status", title="Status"), lambda run: STATUS[run.status]),
-        (Field(name="state", title="State"), lambda run: state(run, counts, snapshot)),
+        (Field(name="state", title="State"), lambda run: state(run, snapshot)),
         (Field(name="trust", title="Trust"), lambda run: run.trust.level),
     ]  # fmt: skip
 

@@ -91,7 +91,7 @@ _LEFT = (
     "Left is {less}, up is better; bars are 95 % intervals, the line is the front of what nothing "
     "else beats on both, dashes mark the reference's {what}. A closed ring marks what is on the "
     "front wherever the truth lies in the intervals, an open one what may be; where an interval is "
-    "withheld, the truth may lie anywhere. Intervals of costs leave out how sessions differ. "
+    "withheld, the truth may lie anywhere. Intervals of costs leave out how sittings differ. "
     "{sign}."
 )
 _DAGGER = "A dagger marks what is unconverged"

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokonomy_site.histories import Change, History
+from tokonomy_site.meanings import STATUS
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting
-from tokonomy_site.words import STATUS, plural
+from tokonomy_site.words import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,19 +93,19 @@ def place(run: Run) -> str:
     )
 
 
-_DOUBTS = {"disputed": "Disputed", "withdrawn": "Withdrawn"}
+_SAID = {"disputed": "Disputed", "resolved": "Dispute settled", "withdrawn": "Withdrawn"}
 
 
 def _said(snapshot: Snapshot) -> Iterator[Item]:
-    """Disputes and withdrawals of results."""
+    """Disputes of results, their ends, and withdrawals."""
     for run in snapshot.results:
         for each in run.trust.said:
-            if each.says in _DOUBTS:
+            if each.says in _SAID:
                 yield Item(
                     key=f"said {each.line()}",
                     at=each.at,
                     updated=each.at,
-                    title=f"{_DOUBTS[each.says]}: {snapshot.title(run.method)} "
+                    title=f"{_SAID[each.says]}: {snapshot.title(run.method)} "
                     f"{setting(run.params)} on {run.task_ref}, run of {run.started[:10]}",
                     text=f"{each.by}: {each.reason}",
                     href=run_path(run.id),

@@ -109,7 +109,7 @@ _ENERGY = (
 )
 _REST = (
     "Below the link to a run stands n: samples scored / ABBA blocks of four calls timed.",
-    "A stale row was measured with code that has changed since; a disputed or withdrawn one is "
+    "A stale row was measured with code that has changed since; a disputed one is "
     "doubted, as its run says. These are drawn, but on no front. "
     "A word in place of a number says why there is none and leads to the run.",
 )
@@ -117,7 +117,7 @@ _RANK = (
     "A rank is a range, by {quality} and below it by {cost}: of n rows of the class, one that a "
     "are better than and that is better than b ranks from 1 + a to n \u2212 b, where better means "
     "that the 95 % intervals do not overlap; what is exact is its own interval, what is withheld "
-    "may lie anywhere. Intervals of costs are those within one run: how sessions differ is not in "
+    "may lie anywhere. Intervals of costs are those within one run: how sittings differ is not in "
     "them, so a second sitting of the same cells can give other ranges, and other fronts. "
     "Stale and doubted rows have no rank."
 )

@@ -4,7 +4,7 @@ Of n rows, one that a are better than and that is better than b has a rank from 
 Better means that their 95 % intervals do not overlap; a figure that is exact is its own interval,
 and one whose interval is withheld may lie anywhere. Rows of one class were scored on the same
 samples, so two whose intervals overlap may still differ in quality. Intervals of costs know nothing
-of how sessions differ, so ranges by cost hold for these runs and not for the next ones.
+of how sittings differ, so ranges by cost hold for these runs and not for the next ones.
 """
 
 from __future__ import annotations

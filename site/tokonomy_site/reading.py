@@ -7,7 +7,8 @@ pages see one state whatever else goes on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -19,6 +20,7 @@ from tokonomy.catalog.registry import Registry, catalogue
 from tokonomy.errors import StoreError, TokonomyError, UsageError
 from tokonomy.store import calibration
 from tokonomy.store.calibration import Calibration
+from tokonomy.store.contests import Arm, arm
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.derive import by_group
 from tokonomy.store.engine import connect, file_of, on_disk
@@ -26,12 +28,11 @@ from tokonomy.store.epochs import Sentinel, by_device, device, sentinel
 from tokonomy.store.exchange import import_files, import_known
 from tokonomy.store.record import Record
 from tokonomy.store.rows import Run as Stored
-from tokonomy.store.statements import Attempt, Statement, Trust, trusted
-from tokonomy.store.verdict import Arm, arm
+from tokonomy.store.statements import Statement, trust
 from tokonomy_site.histories import histories
 from tokonomy_site.links import slug
 from tokonomy_site.marks import signs
-from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, current, device_name
+from tokonomy_site.snapshot import PUBLIC, Run, Snapshot, device_name
 from tokonomy_site.verdicts import verdicts
 
 
@@ -114,11 +115,11 @@ def snapshot(
     """
     methods, tasks, models = (catalogue(noun) for noun in ("method", "task", "model"))
     extras = {record.run_id: _extra(record) for record in store.records()}
-    bare = [_run(each, extras[each.run_id]) for each in store.runs()]
-    trusts = _trusts(bare, store.statements())
-    known = [replace(run, trust=trusts[run.id]) for run in bare]
-    counting = current(run for run in known if run.role == "result").values()
-    found = verdicts(extras[run.id].arm for run in counting if run.trust.stands)
+    said: dict[str, list[Statement]] = defaultdict(list)
+    for each in store.statements():
+        said[each.run_id].append(each)
+    known = [_run(each, extras[each.run_id], said[each.run_id]) for each in store.runs()]
+    found = verdicts(extras[run.id].arm for run in known if run.role == "result" and run.counts)
     runs = tuple(replace(run, verdicts=found.get(run.id, {})) for run in known)
     epochs = by_device(each.sentinel for each in extras.values() if each.sentinel)
     return Snapshot(
@@ -141,17 +142,6 @@ def snapshot(
         calibrations=calibrated or {},
         histories=histories(runs, epochs),
     )
-
-
-def _trusts(runs: Iterable[Run], said: Iterable[Statement]) -> dict[str, Trust]:
-    by_run: dict[str, list[Statement]] = {}
-    for each in said:
-        by_run.setdefault(each.run_id, []).append(each)
-    attempts = (
-        Attempt(run_id=run.id, identity=run.identity, order=run.order, status=run.status)
-        for run in runs
-    )
-    return trusted(attempts, by_run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +184,7 @@ def trained(name: str, models: Registry) -> dict[str, float]:
         return {}  # a plug-in need not have any
 
 
-def _run(stored: Stored, extra: _Extra) -> Run:
+def _run(stored: Stored, extra: _Extra, said: list[Statement]) -> Run:
     return Run(
         id=stored.run_id,
         key=stored.cell_key,
@@ -230,4 +220,6 @@ def _run(stored: Stored, extra: _Extra) -> Run:
         role=stored.role,
         verdicts={},
         groups=extra.groups,
+        trust=replace(trust(said), level=stored.trust),
+        current=stored.current,
     )

@@ -13,7 +13,7 @@ from tokonomy.store.epochs import Device
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import IDENTITY
 from tokonomy.store.spent import spent
-from tokonomy.store.statements import Trust, counting
+from tokonomy.store.statements import Trust
 from tokonomy_site.figures import NOTHING
 from tokonomy_site.links import slug
 from tokonomy_site.marks import Sign
@@ -50,6 +50,7 @@ class Run:
         role: What it is for; see ``standing``.
         groups: Mean score and samples of each group of samples; empty where there are none.
         trust: How far it is to be believed, and who said what of it.
+        current: Whether it stands for its cell; see ``store.current``.
     """
 
     id: str
@@ -87,10 +88,16 @@ class Run:
     verdicts: Mapping[str, Verdict]
     groups: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     trust: Trust = field(default_factory=Trust)
+    current: bool = True
 
     def figure(self, name: str) -> Metric:
         """A figure, or one that says it is not recorded."""
         return self.figures.get(name, NOTHING)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it stands for its cell, and nobody doubts it."""
+        return self.current and self.trust.stands
 
     @property
     def effect(self) -> str:
@@ -182,6 +189,11 @@ class Snapshot:
         return sorted(cards | {run.method for run in self.runs if run.role in PUBLIC})
 
     @property
+    def current(self) -> tuple[Run, ...]:
+        """The result that stands for each cell that has one, oldest first."""
+        return tuple(run for run in self.results if run.current)
+
+    @property
     def newest(self) -> str:
         """When the newest result was started; empty without any."""
         results = (run for run in reversed(self.runs) if run.role == "result")
@@ -230,14 +242,6 @@ class Snapshot:
     def sign(self, method: str) -> Sign:
         """The symbol and colour of a method."""
         return self.signs[method]
-
-
-def current(runs: Iterable[Run]) -> dict[tuple[Any, ...], Run]:
-    """The run of each cell that counts, by identity.
-
-    A doubt takes away a run, never the cell's earlier ones; see ``statements.counting``.
-    """
-    return counting(runs, lambda run: run.trust)
 
 
 def setting(params: Mapping[str, Any], only: Iterable[str] | None = None) -> str:

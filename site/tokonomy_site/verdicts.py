@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tokonomy.store import verdict as rule
+from tokonomy.store.contests import Arm
 from tokonomy_site.families import family
 from tokonomy_site.figures import percent, probability
 from tokonomy_site.snapshot import Verdict
@@ -21,7 +22,7 @@ _WHY = {
 }
 
 
-def verdicts(arms: Iterable[rule.Arm | None]) -> dict[str, dict[str, Verdict]]:
+def verdicts(arms: Iterable[Arm | None]) -> dict[str, dict[str, Verdict]]:
     """Verdicts by run and baseline.
 
     Args:
@@ -40,8 +41,8 @@ def _verdict(found: rule.Verdict, equal: str) -> Verdict:
     if found.outcome == "not comparable" or decided is None:
         return Verdict(word="not comparable", why=_WHY.get(found.reason or "", "reason not known"))
     if found.outcome == "no difference" and found.lower is not None:
-        surely = found.lower.p < rule.ALPHA and found.lower.wins > found.lower.losses
-        below = "better" if surely else "not worse"
+        wins = found.lower.p < rule.ALPHA and found.lower.wins > found.lower.losses
+        below = "better" if wins else "not worse"
         why = f"not better than {_test(decided, equal)}; {below} than {_test(found.lower, equal)}"
         return Verdict(word=found.outcome, why=why)
     return Verdict(word=found.outcome, p=decided.p, why=_test(decided, equal))

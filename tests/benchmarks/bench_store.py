@@ -18,10 +18,11 @@ import pytest
 from records import make_records
 from tokonomy.results import frame
 from tokonomy.store.cell import cell_key
+from tokonomy.store.contests import arm
 from tokonomy.store.database import Store, open_store
 from tokonomy.store.fields import content_hash
 from tokonomy.store.record import Record
-from tokonomy.store.verdict import arm, verdicts
+from tokonomy.store.verdict import verdicts
 
 RUNS = 100_000
 

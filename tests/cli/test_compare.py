@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,9 @@ def test_two_sets_are_a_gate(tmp_path: Path, new: Record, code: int, shown: str 
     assert row["decision"] == (shown or "no detectable difference")
     assert 0 <= row["p"] <= row["p_adjusted"] <= 1
     assert (row["basis"], row["runs"][1]) == ("own history of 3 sittings", new.run_id)
+    assert row["detectable"] == pytest.approx(math.sqrt(row["high"] / row["low"]))
+    told = " ".join(tokonomy(a, b, "--all").stdout.split())
+    assert (f"; about x{row['detectable']:.4f} could be told" in told) == (shown is None)
 
 
 def test_the_share_of_false_alarms_is_told_where_something_was_tested(tmp_path: Path) -> None:
@@ -104,7 +108,7 @@ def test_two_runs_say_of_latency_what_the_interval_does_not_know(tmp_path: Path)
     lines = tokonomy(OLD[0].run_id, SAME.run_id, "--db", db).stdout.splitlines()
     (at,) = [at for at, line in enumerate(lines) if line.startswith("latency, second over first")]
     assert "no detectable difference" not in lines[at]
-    assert "within the runs only; sessions may differ by more" in lines[at + 1]
+    assert "within the runs only; sittings may differ by more" in lines[at + 1]
 
 
 def test_a_gate_that_measured_nothing_fails(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from records import make_record
 from tokonomy.cli.compare import compare
 from tokonomy.cli.results import results
+from tokonomy.store.contests import arm
 from tokonomy.store.database import open_store
 from tokonomy.store.observed import UNSCORED
-from tokonomy.store.verdict import arm
 
 
 def test_costs_are_shown_and_no_verdict_is_given(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_data_file_holds_every_run_as_the_download_does(place: Path) -> None
     assert data["count"] == len(rows) == RUNS
     wide = data["id"]["width"]
     ids = [data["id"]["text"][at : at + wide] for at in range(0, wide * RUNS, wide)]
-    assert ids == [row["id"][:wide] for row in rows]
+    assert ids == [row["run_id"][:wide] for row in rows]
     assert len(set(ids)) == RUNS
     for mine, theirs in (("task", "task_ref"), ("precision", "precision"), ("seed", "seed"),
                          ("mode", "mode"), ("device", "device_class"),

@@ -141,10 +141,10 @@ def test_runs_and_methods_lead_to_histories_or_say_there_is_none(
     assert "../history/evit.html" in Reader((place / "method/evit.html").read_text()).addresses
 
 
-def test_a_run_names_what_it_superseded_and_what_superseded_it(shot: Snapshot, place: Path) -> None:
+def test_a_run_names_newer_and_older_runs_of_its_cell(shot: Snapshot, place: Path) -> None:
     (history,) = [each for each in shot.histories.values() if each.changes]
     text = (place / f"run/{history.runs[10].id}.html").read_text(encoding="utf-8")
-    newer, older = text.index("Superseded by, the next"), text.index("Supersedes, the last")
+    newer, older = text.index("Newer runs of the cell"), text.index("Older runs of the cell")
     assert newer < text.index(history.runs[11].id, newer) < older
     assert older < text.index(history.runs[9].id, older)
     assert text.index("more are in", older) > older

@@ -30,10 +30,10 @@ from tokonomy.store.observed import Trace
 from tokonomy.store.record import Record
 from tokonomy_site.build import build
 from tokonomy_site.command import publish
+from tokonomy_site.meanings import BOUNDARIES
 from tokonomy_site.sections.calibration import shown
 from tokonomy_site.sections.device import MODES
 from tokonomy_site.sections.traces import MOST_BINS, merged, power
-from tokonomy_site.words import BOUNDARIES
 
 
 def page(records: list[Record], name: str, folder: Path, calibration: Path | None = None) -> str:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -174,9 +175,12 @@ def test_downloads_hold_what_their_sums_say(site: Path) -> None:
     lines = (site / "data/records.jsonl").read_text(encoding="utf-8").splitlines()
     table = list(csv.DictReader(io.StringIO((site / "data/runs.csv").read_text(encoding="utf-8"))))
     assert runs == len(lines) == len(table) == len(list((site / "run").glob("*.html")))
-    ids = {row["id"] for row in table}
+    ids = {row["run_id"] for row in table}
     assert {json.loads(line)["run_id"] for line in lines} == ids
     assert ids == {path.stem for path in (site / "run").glob("*.json")}
+    page = (site / "data.html").read_text(encoding="utf-8")
+    told = {re.sub("_(low|high|reason)$", "", name) for name in table[0]}
+    assert [name for name in told if f">{name}<" not in page] == []
 
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'>{{7*7}}"

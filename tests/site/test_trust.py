@@ -83,7 +83,7 @@ def test_every_run_says_its_level(trusted: Path, record: Record, level: str) -> 
     assert f"{level[0].upper()}{level[1:]}: {LEVELS[level]}." in page(trusted, record)  # type: ignore[index]
     assert 'href="../methodology.html#trust"' in page(trusted, record)
     lines = csv.DictReader(io.StringIO((trusted / "data/runs.csv").read_text(encoding="utf-8")))
-    assert {each["trust"] for each in lines if each["id"] == record.run_id} == {level}
+    assert {each["trust"] for each in lines if each["run_id"] == record.run_id} == {level}
 
 
 def test_who_said_what_and_why_is_told_as_text(trusted: Path) -> None:
@@ -96,24 +96,28 @@ def test_who_said_what_and_why_is_told_as_text(trusted: Path) -> None:
 
 
 def test_doubted_rows_stay_and_say_so(trusted: Path) -> None:
-    for record, level in ((WITHDRAWN, "withdrawn"), (DISPUTED, "disputed")):
-        assert f'<span class="tag warn">{level}</span>' in row(trusted, record)
+    assert '<span class="tag warn">disputed</span>' in row(trusted, DISPUTED)
     for record, level in ((VERIFIED, "verified"), (PLAIN, "self-reported")):
         assert level in row(trusted, record)
         assert "withdrawn" not in row(trusted, record)
     assert "signed off" in row(trusted, VERIFIED)
 
 
+def test_a_withdrawn_run_is_in_no_table_of_results_and_keeps_its_page(trusted: Path) -> None:
+    assert WITHDRAWN.run_id not in read(trusted / "leaderboard/vision.html")
+    assert WITHDRAWN.run_id in read(trusted / "method/made-up.html")
+
+
 def test_doubted_points_are_drawn_and_on_no_front(trusted: Path) -> None:
     text = (trusted / "leaderboard/vision.html").read_text(encoding="utf-8")
     marks = re.findall(r'<a href="#(r\d+)" aria-label="([^"]*)"', text)
-    for record, doubted in ((WITHDRAWN, True), (DISPUTED, True), (VERIFIED, False)):
+    for record, doubted in ((DISPUTED, True), (VERIFIED, False)):
         (name,) = re.findall(r'id="(r\d+)"', row(trusted, record))
         labels = [label for href, label in marks if href == name]
         assert labels
         for label in labels:
             assert ("on the front" in label) != doubted
-            assert (", withdrawn" in label or ", disputed" in label) == doubted
+            assert (", disputed" in label) == doubted
 
 
 @pytest.mark.parametrize("what", ["withdrawn", "disputed"])
@@ -136,6 +140,27 @@ def test_a_doubt_takes_a_run_from_the_board_and_leaves_the_one_before(
     assert f'href="run/{AGAIN.run_id}.html"' in feed
     counted = len(EVERY) - (what == "withdrawn")
     assert f", {counted} runs; newest result" in read(site / "index.html")
+
+
+def test_a_newer_run_does_not_displace_a_verified_one(tmp_path: Path) -> None:
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all(EVERY)
+    lines = (said(OLD, "verified"), said(PLAIN, "disputed", link=LINK),
+             said(PLAIN, "resolved", at="2026-03-02T00:00:00Z"))  # fmt: skip
+    (tmp_path / "said.jsonl").write_text("\n".join(lines) + "\n")
+    build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist",
+          statements=tmp_path / "said.jsonl")  # fmt: skip
+    site = tmp_path / "dist"
+    assert "verified" in row(site, OLD)
+    assert AGAIN.run_id not in read(site / "leaderboard/vision.html")
+    assert f"Superseded: {LEVELS['superseded']}." in page(site, AGAIN)
+    assert f'href="{OLD.run_id}.html"' in page(site, AGAIN)
+    assert "Another run stands" not in page(site, OLD)
+    assert "Dispute settled: made-up keep 0.3 on" in read(site / "feed.xml")
+    with open_store(site / "data/tokonomy.sqlite", create=False) as store:
+        assert {run.run_id for run in store.latest()} == {
+            each.run_id for each in EVERY if each is not AGAIN
+        }
 
 
 def test_what_was_said_is_among_the_downloads(trusted: Path) -> None:
@@ -177,10 +202,10 @@ def test_statements_in_a_database_are_shown_without_a_file(tmp_path: Path) -> No
 def test_levels_filter_the_table(trusted: Path, visit: Any) -> None:
     visitor = visit()
     shown = visitor.go(trusted / "leaderboard/vision.html")
-    shown.select_option("select[name=trust]", "withdrawn")
+    shown.select_option("select[name=trust]", "disputed")
     assert shown.locator("table.live tbody tr").count() == 1
-    assert "trust=withdrawn" in shown.url
-    assert "1 of 6 shown" in shown.locator(".state").inner_text()
+    assert "trust=disputed" in shown.url
+    assert "1 of 5 shown" in shown.locator(".state").inner_text()
     assert visitor.said == []
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,15 @@ from tokonomy_site.marks import signs
 from tokonomy_site.scales import scale
 from tokonomy_site.sentences import curves
 from tokonomy_site.snapshot import Run
+
+SITE = Path(words.__file__).parent
+
+
+def test_pages_say_which_interval_decides_and_sittings_where_runs_are_repeated() -> None:
+    sources = [*SITE.rglob("*.py"), *SITE.rglob("*.html"), SITE.parents[1] / "README.md"]
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bsurely\b|[Ss]essions,? (which )?differ", text), path
 
 
 def metric(value: float | None, low: float | None = None, high: float | None = None) -> Metric:

@@ -1,4 +1,4 @@
-"""Decisions: few alarms where nothing changed, also between sessions, and power where it did."""
+"""Decisions: few alarms where nothing changed, also between sittings, and power where it did."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scipy import stats
 from tokonomy.stats.binomial import cdf
 from tokonomy.stats.decisions import (
     LEVEL,
+    Between,
     Change,
-    Sessions,
     adjusted,
+    between,
     change,
     decide,
-    sessions,
     tail,
 )
 from tokonomy.stats.estimate import Estimate, Z, missing
@@ -54,16 +54,16 @@ def test_no_figure_has_nothing_to_adjust() -> None:
     assert adjusted([]) == []
 
 
-def apart(*groups: tuple[object, object]) -> Sessions | None:
+def apart(*groups: tuple[object, object]) -> Between | None:
     """Of groups of runs whose sittings are all different."""
     count = itertools.count()
-    return sessions([(values, within, list(itertools.islice(count, len(values))))  # type: ignore[arg-type]
+    return between([(values, within, list(itertools.islice(count, len(values))))  # type: ignore[arg-type]
                      for values, within in groups])  # fmt: skip
 
 
-def test_sessions_by_hand() -> None:
+def test_between_sittings_by_hand() -> None:
     exact = apart(([1.0, 2.0, 3.0], [0.0] * 3), ([5.0], [0.0]), ([7.0, 7.0], [0.0] * 2))
-    assert exact == Sessions(variance=2 / 3, freedom=3, sittings=5, apart=True)
+    assert exact == Between(variance=2 / 3, freedom=3, sittings=5, apart=True)
     # Equal variances: the sample variance less what is uncertain within, and never below 0.
     known = apart(([1.0, 2.0, 3.0], [0.25] * 3))
     assert known is not None
@@ -90,17 +90,17 @@ def test_sessions_by_hand() -> None:
 def test_cells_of_one_sitting_add_no_freedom(
     places: list[list[int]], freedom: int, sittings: int
 ) -> None:
-    found = sessions([(np.arange(len(each)), [0.0] * len(each), each) for each in places])
+    found = between([(np.arange(len(each)), [0.0] * len(each), each) for each in places])
     assert found is not None
     assert (found.freedom, found.sittings) == (freedom, sittings)
 
 
 def test_of_a_sitting_its_newest_run_counts() -> None:
-    found = sessions([([1.0, 5.0, 2.0, 7.0], [0.0] * 4, [0, 0, 1, 1])])
-    assert found == sessions([([5.0, 7.0], [0.0] * 2, [0, 1])])
+    found = between([([1.0, 5.0, 2.0, 7.0], [0.0] * 4, [0, 0, 1, 1])])
+    assert found == between([([5.0, 7.0], [0.0] * 2, [0, 1])])
 
 
-def test_sessions_are_dersimonian_and_lairds() -> None:
+def test_between_sittings_is_dersimonian_and_lairds() -> None:
     rng = np.random.default_rng(1)
     values, within = rng.normal(0, 1, 8), rng.uniform(0.1, 0.6, 8)
     found = apart((values, within))
@@ -113,7 +113,7 @@ def test_sessions_are_dersimonian_and_lairds() -> None:
 
 
 def test_a_change_by_hand() -> None:
-    between = Sessions(variance=0.02, freedom=4, sittings=5, apart=True)
+    between = Between(variance=0.02, freedom=4, sittings=5, apart=True)
     found = change(measured(0.5, 0.1), between)
     assert found is not None
     error = math.sqrt(0.1**2 + 2 * 0.02)
@@ -155,8 +155,8 @@ def test_decisions(
 
 def cell(
     rng: np.random.Generator, *, runs: int, error: float, tau: float, shift: float = 0.0
-) -> tuple[Estimate, Sessions | None]:
-    """The newest two of a cell's runs and its history: log ratios of ``runs`` sessions and one."""
+) -> tuple[Estimate, Between | None]:
+    """The newest two of a cell's runs and its history: log ratios of ``runs`` sittings and one."""
     values = rng.normal(0, tau, runs + 1) + rng.normal(0, error, runs + 1)
     history = apart((values[:runs], [error**2] * runs))
     return measured(float(values[runs] + shift - values[runs - 1]), math.sqrt(2) * error), history
@@ -173,12 +173,12 @@ def alarms(trials: int, seed: int, **how: float) -> float:
 @pytest.mark.parametrize("runs", [3, 4, 6, 12, 40])
 @pytest.mark.parametrize("tau", [0.0, 0.005, 0.01, 0.03])
 def test_alarms_where_nothing_changed_are_as_rare_as_asked(runs: int, tau: float) -> None:
-    """Within-run error 0.01: sessions that differ less, as much, and more."""
+    """Within-run error 0.01: sittings that differ less, as much, and more."""
     assert alarms(3000, 17 * runs, runs=runs, error=0.01, tau=tau) <= most(3000)
 
 
 def test_intervals_from_within_alone_cry_wolf() -> None:
-    """Sessions that differ by three times the error within a run: two thirds of alarms are none."""
+    """Sittings that differ by three times the error within a run: two thirds of alarms are none."""
     rng = np.random.default_rng(3)
     naive, told, trials = 0, 0, 2000
     for _ in range(trials):
@@ -228,12 +228,12 @@ def test_a_mood_that_all_cells_share_is_no_change(places: list[list[int]], tau: 
         mood = rng.normal(0, tau, 4)
         runs = mood[:, None] + rng.normal(0, RUN, (4, CELLS))
         groups = [(runs[each, at], [0.0] * len(each), each) for at, each in enumerate(places)]
-        pooled = sessions(groups)
+        pooled = between(groups)
         ps = []
         for at, group in enumerate(groups):
-            between = sessions([group]) if len(group[2]) == 3 else pooled
+            known = between([group]) if len(group[2]) == 3 else pooled
             exact = measured(float(runs[3, at] - runs[group[2][-1], at]), 0.0)
-            found = change(exact, between)
+            found = change(exact, known)
             assert found is not None
             ps.append(found.p)
         told += min(adjusted(ps)) <= LEVEL
@@ -250,8 +250,8 @@ def test_runs_of_one_sitting_are_no_history_of_their_own(tau: float, again: int)
         runs = mood + rng.normal(0, RUN, 5 * again)
         old = runs[: 4 * again]
         numbers = [at // again for at in range(4 * again)]
-        between = sessions([(old, np.zeros_like(old), numbers)])
-        found = change(measured(float(runs[-1] - old[-1]), 0.0), between)
+        known = between([(old, np.zeros_like(old), numbers)])
+        found = change(measured(float(runs[-1] - old[-1]), 0.0), known)
         assert found is not None
         told += found.p <= LEVEL
     assert told / trials <= most(trials)

@@ -109,8 +109,8 @@ def test_newest_run_of_a_cell(place: Path) -> None:
             first.cell.key: (second.run_id, "oom", "oom-made-up"),
             other.cell.key: (other.run_id, "ok", None),
         }
-        assert {run.run_id for run in store.latest()} == {second.run_id, other.run_id}
-        assert {run.run_id for run in store.latest(status="ok")} == {first.run_id, other.run_id}
+        assert {run.run_id for run in store.latest()} == {first.run_id, other.run_id}
+        assert {run.run_id for run in store.latest(status="oom")} == {second.run_id}
 
 
 def test_the_same_run_with_other_code_replaces_it_but_not_in_a_plan(place: Path) -> None:
@@ -226,8 +226,8 @@ def test_views_read_in_any_browser(place: Path) -> None:
         memory = run.metrics["peak_memory_bytes"].value
         assert row["peak_memory_mib"] == (None if memory is None else memory / 2**20)
     flags = {
-        row["run_id"]: row["newest"]
-        for row in connection.execute("SELECT run_id, newest FROM runs")
+        row["run_id"]: row["current"]
+        for row in connection.execute("SELECT run_id, current FROM runs")
     }
     assert flags == {run.run_id: int(run.run_id in rows) for run in everything}
     connection.close()

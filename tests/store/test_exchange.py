@@ -239,13 +239,14 @@ def test_text_is_kept_as_it_came() -> None:
     assert read_line(record.line().encode()).suite == text
 
 
-def test_the_published_schema_is_that_of_the_model() -> None:
-    assert published.FILE.read_text(encoding="utf-8") == published.text()
+@pytest.mark.parametrize("name", published.SCHEMAS)
+def test_the_published_schema_is_that_of_the_model(name: str) -> None:
+    assert (published.FOLDER / name).read_text(encoding="utf-8") == published.text(name)
 
 
 @pytest.mark.parametrize("status", ["ok", "oom", "crash"])
 def test_records_pass_the_published_schema(status: str) -> None:
-    validator = Draft202012Validator(json.loads(published.FILE.read_text(encoding="utf-8")))
+    validator = Draft202012Validator(json.loads(published.text("record.schema.json")))
     validator.check_schema(validator.schema)
     document = json.loads(make_record(status=status, samples=8, pairs=10).line())
     assert list(validator.iter_errors(document)) == []

@@ -208,7 +208,7 @@ def test_trust_is_told_in_every_table(tmp_path: Path) -> None:
         opened.say(doubt)
         for form in ("parquet", "csv", "json"):
             write(opened, tmp_path / form, form)
-        assert [run.trust for run in opened.latest()] == ["withdrawn"]
+        assert [run.run_id for run in opened.latest()] == [old.run_id]
     levels = ["self-reported", "withdrawn"]
     assert pq.read_table(tmp_path / "parquet")["trust"].to_pylist() == levels
     text = (tmp_path / "csv").read_text(encoding="utf-8")
@@ -308,7 +308,7 @@ def test_datasette_shows_titles_and_units(place: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
-    assert "Newest results" in said.stdout
+    assert "Of each cell the newest result of the highest standing" in said.stdout
     assert "Apache-2.0" in said.stdout
     assert 'data-column-description="Accuracy. ' in said.stdout
     assert "&nbsp;ms</td>" in said.stdout

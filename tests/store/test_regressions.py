@@ -50,7 +50,7 @@ def resized(record: Record, peak: int) -> Record:
 
 
 def history(ratio: float = 0.7, wander: Iterable[float] = (0, 0, 0, 0), **how: Any) -> list[Record]:
-    """Runs of one cell whose sessions differ by these relative steps."""
+    """Runs of one cell whose sittings differ by these relative steps."""
     return [made(at, latency_ratio=ratio * (1 + step), **how) for at, step in enumerate(wander)]
 
 
@@ -69,7 +69,7 @@ def test_a_planted_shift_of_latency_is_found(ratio: float, decision: str) -> Non
     assert (found.runs[0], found.a) == (old[-1].run_id, pytest.approx(0.7, rel=0.05))
 
 
-def test_sessions_that_wander_do_not_cry_wolf_and_without_them_nothing_is_decided() -> None:
+def test_sittings_that_wander_do_not_cry_wolf_and_without_them_nothing_is_decided() -> None:
     old = history(wander=(0.0, 0.1, -0.08, 0.05, -0.1, 0.0))
     new = made(9, latency_ratio=0.7 * 1.1)
     alone = row(table(of(old[-1]), of(new)), "latency_ratio")
@@ -99,14 +99,14 @@ def test_a_short_history_borrows_from_cells_of_the_same_machine() -> None:
 
 
 def test_a_change_does_not_hide_itself_in_the_history() -> None:
-    """Runs after the one compared are alike among themselves, and no variation of sessions."""
+    """Runs after the one compared are alike among themselves, and no variation of sittings."""
     old, new = history(), [made(at, latency_ratio=1.0) for at in (7, 8, 9)]
     found = row(table(of(*old), of(*old, *new)), "latency_ratio")
     assert (found.decision, found.basis) == ("regressed", "own history of 7 sittings")
     assert found.runs == (old[-1].run_id, new[-1].run_id)
 
 
-def test_a_change_of_the_source_is_no_variation_of_sessions() -> None:
+def test_a_change_of_the_source_is_no_variation_of_sittings() -> None:
     """Runs of either source are alike among themselves; what lies between them is a change."""
     old = history()
     other = {"id": "top-k", "params": dict(old[0].cell.method.params), "source_hash": "0" * 64}
@@ -166,7 +166,9 @@ def test_amounts_that_are_the_same_in_every_sitting_are_compared_exactly() -> No
                            (400_000_000, "no detectable difference")):  # fmt: skip
         found = row(table(of(*old), of(resized(made(9), peak))), "peak_memory_bytes")
         assert (found.decision, found.p) == (decision, None)
-        assert found.basis == "own history of 4 sittings, all alike"
+        assert found.basis == (
+            "own history of 4 sittings, no two of which differ (up to 53% of others may)"
+        )
     few = row(table(of(*old[:2]), of(resized(made(9), 1))), "peak_memory_bytes")
     assert few.reason == "no-history"
 

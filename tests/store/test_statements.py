@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from records import make_record
 from tokonomy.errors import BadRecord
+from tokonomy.store import published
 from tokonomy.store.database import open_store
 from tokonomy.store.exchange import export, export_statements, import_files, import_known, verify
 from tokonomy.store.record import Record, parse
 from tokonomy.store.statements import (
     LEVELS,
     NEEDS,
-    Attempt,
     Said,
     Statement,
-    Trust,
-    counting,
     digest,
     read_statement,
     reserved,
     trust,
-    trusted,
 )
+from tokonomy_site.reading import snapshot
 
 RECORD = make_record(samples=8, pairs=10)
 LINK = "https://github.com/someone/thing/issues/1"
@@ -161,36 +161,44 @@ def test_only_maintainers_verify_and_settle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "superseded", "level"),
+    ("words", "level"),
     [
-        ((), False, "self-reported"),
-        ((), True, "superseded"),
-        (("signed-off",), False, "self-reported"),
-        (("verified",), False, "verified"),
-        (("verified",), True, "superseded"),
-        (("verified", "disputed"), False, "disputed"),
-        (("disputed", "verified"), False, "disputed"),
-        (("disputed",), True, "disputed"),
-        (("disputed", "resolved"), False, "self-reported"),
-        (("verified", "disputed", "resolved"), False, "verified"),
-        (("disputed", "resolved", "disputed"), False, "disputed"),
-        (("withdrawn", "resolved"), False, "self-reported"),
-        (("verified", "withdrawn", "resolved"), True, "superseded"),
-        (("withdrawn", "resolved", "withdrawn"), False, "withdrawn"),
-        (("resolved", "withdrawn", "verified"), False, "withdrawn"),
-        (("disputed", "withdrawn"), True, "withdrawn"),
+        ((), "self-reported"),
+        (("signed-off",), "self-reported"),
+        (("verified",), "verified"),
+        (("verified", "disputed"), "disputed"),
+        (("disputed", "verified"), "disputed"),
+        (("disputed", "resolved"), "self-reported"),
+        (("verified", "disputed", "resolved"), "verified"),
+        (("disputed", "resolved", "disputed"), "disputed"),
+        (("withdrawn", "resolved"), "self-reported"),
+        (("verified", "withdrawn", "resolved"), "verified"),
+        (("withdrawn", "resolved", "withdrawn"), "withdrawn"),
+        (("resolved", "withdrawn", "verified"), "withdrawn"),
+        (("disputed", "withdrawn"), "withdrawn"),
     ],
 )
-def test_the_level_follows_from_what_was_said(
-    words: Sequence[Said], superseded: bool, level: str
-) -> None:
+def test_the_level_follows_from_what_was_said(words: Sequence[Said], level: str) -> None:
     told = [said(what, day=day) for day, what in enumerate(words, 1)]
-    found = trust(reversed(told), superseded)
+    found = trust(reversed(told))
     assert (found.level, found.said) == (level, tuple(told))
     assert found.stands == (level not in ("withdrawn", "disputed"))
     assert (None if found.why is None else found.why.says) == (level if level in NEEDS else None)
     assert (found.signed is not None) == ("signed-off" in words)
     assert level in LEVELS
+
+
+@pytest.mark.parametrize("what", NEEDS)
+def test_statements_pass_the_published_schema_and_must_tell_what_they_need(what: Said) -> None:
+    validator = Draft202012Validator(json.loads(published.text("statement.schema.json")))
+    validator.check_schema(validator.schema)
+    document = json.loads(said(what).line())
+    assert list(validator.iter_errors(document)) == []
+    for name in NEEDS[what]:
+        lacking = {each: value for each, value in document.items() if each != name}
+        assert not validator.is_valid(lacking)
+        assert not validator.is_valid(document | {name: None})
+    assert not validator.is_valid(document | {"says": "superseded"})
 
 
 def test_the_time_orders_statements_not_their_text() -> None:
@@ -199,39 +207,72 @@ def test_the_time_orders_statements_not_their_text() -> None:
     assert trust([end, doubt]).level == "self-reported"
 
 
-def attempt(name: str, order: int, status: str = "ok", cell: str = "cell") -> Attempt:
-    return Attempt(run_id=name, identity=cell, order=(str(order), name), status=status)
+def attempt(at: int, status: str = "ok", **fields: Any) -> Record:
+    return make_record(attempt=at, status=status, samples=8, pairs=10, **fields)
 
 
-def test_only_a_good_run_that_stands_supersedes() -> None:
-    runs = [attempt("old", 1), attempt("new", 2), attempt("failed", 3, "crash"),
-            attempt("other", 4, cell="else")]  # fmt: skip
-    levels = {name: found.level for name, found in trusted(runs, {}).items()}
-    assert levels == {"old": "superseded", "new": "self-reported", "failed": "self-reported",
-                      "other": "self-reported"}  # fmt: skip
-    for doubt in ("withdrawn", "disputed"):
-        levels = {
-            name: found.level for name, found in trusted(runs, {"new": [said(doubt)]}).items()
-        }
-        assert (levels["old"], levels["new"]) == ("self-reported", doubt)
-    settled = {"new": [said("disputed"), said("resolved", day=2)]}
-    assert trusted(runs, settled)["old"].level == "superseded"
+OLD, NEW, FAILED = attempt(0), attempt(1), attempt(2, "oom")
+NAMES = {OLD.run_id: "old", NEW.run_id: "new", FAILED.run_id: "failed"}
 
 
-def test_the_run_that_counts_went_well_and_stands_if_any_does() -> None:
-    def counts(*runs: Attempt, failures: bool = False, **doubts: Said) -> str:
-        trusts = {name: trust([said(doubt)]) for name, doubt in doubts.items()}
-        found = counting(runs, lambda run: trusts.get(run.run_id, Trust()), failures=failures)
-        return found["cell"].run_id
+@pytest.mark.parametrize(
+    ("told", "stands", "levels"),
+    [
+        ({}, "new", ("superseded", "self-reported", "superseded")),
+        ({"old": "verified"}, "old", ("verified", "superseded", "superseded")),
+        ({"old": "verified", "new": "verified"}, "new", ("superseded", "verified", "superseded")),
+        ({"failed": "verified"}, "failed", ("superseded", "superseded", "verified")),
+        ({"old": "verified", "new": "disputed"}, "old", ("verified", "disputed", "superseded")),
+        ({"new": "disputed"}, "old", ("self-reported", "disputed", "superseded")),
+        ({"new": "withdrawn"}, "old", ("self-reported", "withdrawn", "superseded")),
+        ({"old": "disputed", "new": "withdrawn"}, "failed",
+         ("disputed", "withdrawn", "self-reported")),
+        ({"old": "disputed", "new": "disputed", "failed": "withdrawn"}, "new",
+         ("disputed", "disputed", "withdrawn")),
+        ({"old": "withdrawn", "new": "withdrawn", "failed": "withdrawn"}, None,
+         ("withdrawn", "withdrawn", "withdrawn")),
+    ],
+)  # fmt: skip
+def test_the_newest_run_of_the_highest_standing_stands_for_its_cell_everywhere(
+    tmp_path: Path, told: dict[str, Said], stands: str | None, levels: tuple[str, ...]
+) -> None:
+    """In the store, the frame, the view and the site alike."""
+    place = tmp_path / "a.sqlite"
+    with open_store(place) as store:
+        store.add_all([FAILED, NEW, OLD, attempt(3, suite="calibration")])
+        for record in (OLD, NEW, FAILED):
+            if NAMES[record.run_id] in told:
+                store.say(said(told[NAMES[record.run_id]], record))
+        every, latest = store.runs(role="result"), store.latest(role="result")
+        shot = snapshot(store, "")
+        table = store.frame()
+    chosen = [] if stands is None else [stands]
+    assert tuple(run.trust for run in every) == levels
+    assert [NAMES[run.run_id] for run in every if run.current] == chosen
+    assert [NAMES[run.run_id] for run in latest] == chosen
+    assert [NAMES[name] for name in table["run_id"]] == chosen
+    assert [NAMES[run.id] for run in shot.current] == chosen
+    assert tuple(run.trust.level for run in shot.results) == levels
+    with sqlite3.connect(place) as connection:
+        board = connection.execute("SELECT run_id, trust FROM leaderboard").fetchall()
+        rows = connection.execute(
+            "SELECT run_id, trust, current FROM runs WHERE role = 'result' ORDER BY started"
+        ).fetchall()
+    connection.close()
+    level = {run.run_id: run.trust for run in every}
+    assert [(NAMES[run], level) for run, level in board] == [
+        (NAMES[run.run_id], run.trust) for run in latest
+    ]
+    assert list(table["trust"]) == [run.trust for run in latest]
+    assert rows == [(run.run_id, level[run.run_id], int(run.current)) for run in every]
 
-    old, new, failed = attempt("old", 1), attempt("new", 2), attempt("failed", 3, "oom")
-    assert counts(failed, old, new) == counts(new, old) == "new"
-    assert counts(failed, old, new, failures=True) == "failed"
-    assert counts(old, new, failed, new="disputed") == "old"
-    assert counts(old, new, new="withdrawn", failures=True) == "old"
-    assert counts(old, failed, old="withdrawn") == "failed"
-    assert counts(old, new, old="disputed", new="disputed") == "new"
-    assert counting([], lambda run: Trust()) == {}
+
+def test_a_filter_chooses_among_what_passes_and_changes_no_level(tmp_path: Path) -> None:
+    with open_store(tmp_path / "a.sqlite") as store:
+        store.add_all([OLD, NEW, FAILED])
+        store.say(said("verified", OLD))
+        (found,) = store.latest(status="oom")
+        assert (found.run_id, found.trust, found.current) == (FAILED.run_id, "superseded", False)
 
 
 def test_a_clock_may_run_ahead_by_a_day() -> None:

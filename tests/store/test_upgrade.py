@@ -20,6 +20,7 @@ from tokonomy.store.derive import DERIVATION
 from tokonomy.store.engine import connect, reading, writing
 from tokonomy.store.rows import row
 from tokonomy.store.schema import metadata, record, run
+from tokonomy.store.statements import Statement, digest
 from tokonomy.store.upgrade import REVISIONS, configuration, migrate
 
 RECORDS = [
@@ -71,6 +72,21 @@ def test_an_older_database_becomes_current(
         assert list(store.lines()) == lines
         assert store.runs() == runs
     assert views(place) == {"leaderboard", "runs"}
+
+
+def test_what_was_said_in_an_older_database_counts(tmp_path: Path) -> None:
+    place, told = tmp_path / "old.sqlite", RECORDS[0]
+    old_database(place, "0006", DERIVATION)
+    doubt = Statement(run_id=told.run_id, record_sha256=digest(told), says="withdrawn",
+                      by="someone", at="2026-03-01T00:00:00Z", reason="because")  # fmt: skip
+    with sqlite3.connect(place) as connection:
+        connection.execute("INSERT INTO statement (run, says, at, line) VALUES (1, ?, ?, ?)",
+                           (doubt.says, doubt.order[0], doubt.line()))  # fmt: skip
+    connection.close()
+    with open_store(place, create=False) as store:
+        (found,) = store.runs(run_id=told.run_id)
+        assert (found.trust, found.current) == ("withdrawn", False)
+        assert told.run_id not in {run.run_id for run in store.latest()}
 
 
 def test_the_list_of_revisions_is_that_of_the_files() -> None:

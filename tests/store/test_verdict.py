@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from records import make_language_record, make_record
+from tokonomy.store.contests import arm
 from tokonomy.store.observed import Quality
 from tokonomy.store.record import Record
-from tokonomy.store.verdict import Verdict, arm, verdicts
+from tokonomy.store.verdict import Verdict, verdicts
 
 N = 200
 

@@ -62,7 +62,7 @@ def _print(found: RunComparison, shifted: str | None) -> None:
         )
     click.echo(_said("latency, second over first", found.latency_ratio, None, ""))
     if found.latency_ratio.low is not None:
-        click.echo("  the interval knows what is uncertain within the runs only; sessions may "
+        click.echo("  the interval knows what is uncertain within the runs only; sittings may "
                    "differ by more: compare sets of records to decide")  # fmt: skip
     if shifted:
         click.echo(plain(shifted))
@@ -84,13 +84,22 @@ def _moved(row: Row) -> str:
     return by if ratio else f"{by} points"
 
 
+def _why(row: Row) -> str:
+    """Why a row is not comparable, or what its decision rests on."""
+    if row.reason or row.detectable is None or row.decision != "no detectable difference":
+        return row.reason or row.basis
+    ratio = row.scale == "ratio"
+    least = f"x{row.detectable:.4f}" if ratio else f"{100 * row.detectable:.2f} points"
+    return f"{row.basis}; about {least} could be told"
+
+
 def _show(found: Table, everything: bool) -> None:
     told = found.rows if everything else (*found.of("regressed"), *found.of("improved"))
     if told:
         print_table(
             ("cell", "figure", ">A", ">B", ">difference", "decision", "reason"),
             ((named_cell(row.cell), row.figure or "all", _number(row.a), _number(row.b),
-              _moved(row), row.decision, row.reason or row.basis) for row in told),
+              _moved(row), row.decision, _why(row)) for row in told),
             elastic=("cell", "reason"),
         )  # fmt: skip
     counts = Counter(row.decision for row in found.rows)
@@ -102,7 +111,7 @@ def _show(found: Table, everything: bool) -> None:
                                                        sorted(why.items(), key=str))))  # fmt: skip
     blind = sum(row.basis == WITHIN and row.p is not None for row in found.rows)
     if blind:
-        click.echo(f"{blind} figures were compared {WITHIN}: no history tells how sessions differ")
+        click.echo(f"{blind} figures were compared {WITHIN}: no history tells how sittings differ")
     click.echo(f"not compared: {found.same} cells with no new run, {found.only_a} of A alone, "
                f"{found.only_b} of B alone")  # fmt: skip
     if any(row.p is not None for row in found.rows):
@@ -138,7 +147,7 @@ def set_of(text: str) -> Named:
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @database_option
-@click.option("--history", metavar="SET", help="Further records that tell how sessions differ.")
+@click.option("--history", metavar="SET", help="Further records that tell how sittings differ.")
 @click.option("--all", "everything", is_flag=True, help="Print every figure of every cell.")
 @json_option
 def compare(
@@ -153,7 +162,7 @@ def compare(
 
     A run is named by its id or the beginning of it. A set is a database, a file or folder of
     records, or a revision of git, of which the published records count. Of sets the newest run of
-    each cell is compared, with the variation between sessions taken from what else they hold; the
+    each cell is compared, with the variation between sittings taken from what else they hold; the
     exit code is 1 where anything regressed, or nothing could be compared. Where a name means
     several things, put run:, db:, file: or git: in front.
 

@@ -22,7 +22,7 @@ from tokonomy.store.exports import FORMS, lm_eval, tables, write
 from tokonomy.store.metrics import Metric
 from tokonomy.store.rows import Run
 from tokonomy.store.spent import spent
-from tokonomy.store.statements import Statement, Trust, trust
+from tokonomy.store.statements import Statement
 
 _COLUMNS = (
     "run", "method", "setting", "task", "scenario", ">quality", ">interval", ">retained",
@@ -78,15 +78,16 @@ def _varying(settings: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     )
 
 
-def _standing(run: Run, doubt: str = "") -> str:
+def _standing(run: Run) -> str:
     """What a run is for unless it is a result, how it ended, what a reader must know of it."""
+    said = None if run.trust == "self-reported" else run.trust
     purpose = None if run.role == "result" else run.role
     ended = run.status if run.reason is None else f"{run.status}: {run.reason}"
     warnings = (run.metrics[name].text for name in _WARNING if name in run.metrics)
-    return ", ".join(word for word in (doubt, purpose, ended, *run.flags, *warnings) if word)
+    return ", ".join(word for word in (said, purpose, ended, *run.flags, *warnings) if word)
 
 
-def _row(run: Run, names: frozenset[str], doubt: str) -> tuple[str, ...]:
+def _row(run: Run, names: frozenset[str]) -> tuple[str, ...]:
     of = run.metrics.get
     params = {name: value for name, value in run.params.items()
               if name in names and value is not None}  # fmt: skip
@@ -97,21 +98,20 @@ def _row(run: Run, names: frozenset[str], doubt: str) -> tuple[str, ...]:
         _number(of("retained"), 3), _number(of("agreement"), 3), _number(of("tokens_kept"), 3),
         _number(of("acceptance_length"), 2), _number(of("kv_physical_ratio"), 3),
         _number(of("latency_p50_ms"), 2), _number(of("speed_up"), 2), _interval(of("speed_up"), 2),
-        _standing(run, doubt),
+        _standing(run),
     )  # fmt: skip
 
 
-def summary(runs: list[Run], trusts: Mapping[str, Trust] | None = None) -> None:
+def summary(runs: list[Run]) -> None:
     """One line per run, with the parameters that vary among the method's runs shown.
 
-    What the reasons and flags in it mean follows on stderr; ``trusts`` says which are doubted.
+    What the reasons and flags in it mean follows on stderr.
     """
-    doubts = {run: found.level for run, found in (trusts or {}).items() if not found.stands}
     order = sorted(runs, key=lambda run: (run.family, run.task, run.scenario, run.method,
                                           -(spent(run.family, run.metrics) or 0.0),
                                           setting(run.params)))  # fmt: skip
     names = varying(order)
-    rows = [_row(run, names[run.method], doubts.get(run.run_id, "")) for run in order]
+    rows = [_row(run, names[run.method]) for run in order]
     left_out = _OF_TOKENS if all(run.family == "vision" for run in runs) else ()
     shown = [at for at, name in enumerate(_COLUMNS) if name not in left_out]
     print_table(
@@ -125,11 +125,9 @@ def summary(runs: list[Run], trusts: Mapping[str, Trust] | None = None) -> None:
         click.echo(f"{plain(code)} ({many}): {REASONS.get(code, 'not known here')}", err=True)
 
 
-def facts(run: Run, found: Trust) -> dict[str, Any]:
+def facts(run: Run, said: Iterable[Statement]) -> dict[str, Any]:
     """A run with its figures and what was said of it, for ``--json``."""
-    return tables.facts(run) | {
-        "statements": [each.model_dump(mode="json") for each in found.said],
-    }
+    return tables.facts(run) | {"statements": [each.model_dump(mode="json") for each in said]}
 
 
 @click.group()
@@ -148,7 +146,7 @@ def results() -> None:
 @only_option
 @click.option("--suite", help="Only runs of this suite.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Earlier runs, too, and those that are no results."
+    "--all", "everything", is_flag=True, help="Superseded runs, too, and those that are no results."
 )
 @json_option
 def show(
@@ -159,7 +157,7 @@ def show(
     everything: bool,
     as_json: bool,
 ) -> None:
-    """Print the newest results as a table, or one run's record.
+    """Print the result that stands for each cell as a table, or one run's record.
 
     Calibration, planted controls and simulated devices are no results: --all, --suite and
     --only role=... show them, too.
@@ -182,22 +180,22 @@ def show(
         find = store.runs if everything else store.latest
         runs = find(**filters, **role)
         more = results_only and not runs and store.latest(**filters)
-        trusts = _trusts(store.statements(**filters, **role))
+        said = _by_run(store.statements(**filters, **role))
     if not runs:
         hint = "; --all shows runs that are no results, too" if more else ""
         warn(("no run matches" if filters else "the database holds no results") + hint)
     if as_json:
-        print_json([facts(run, trusts.get(run.run_id, Trust())) for run in runs])
+        print_json([facts(run, said.get(run.run_id, ())) for run in runs])
     else:
-        summary(runs, trusts)
+        summary(runs)
 
 
-def _trusts(said: Iterable[Statement]) -> dict[str, Trust]:
-    """Trust in each run of which something was said."""
+def _by_run(said: Iterable[Statement]) -> dict[str, list[Statement]]:
+    """Statements by the run that they are about, oldest first."""
     found: dict[str, list[Statement]] = {}
     for each in said:
         found.setdefault(each.run_id, []).append(each)
-    return {run: trust(told) for run, told in found.items()}
+    return found
 
 
 @results.command(name="export")

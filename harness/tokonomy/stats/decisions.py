@@ -1,12 +1,12 @@
 """Whether a figure changed between two runs, beyond what chance and another day explain.
 
 Two runs of one cell differ for three reasons: what was measured within each is uncertain, no two
-sessions are alike, and something changed. Intervals from within a run know the first alone, and cry
-wolf wherever sessions differ by more. So the difference d of two runs has the variance
+sittings are alike, and something changed. Intervals from within a run know the first alone, and cry
+wolf wherever sittings differ by more. So the difference d of two runs has the variance
 
     s^2 = w^2 + 2 tau^2
 
-where w is its standard error within the runs and tau^2 the variance between sessions, which either
+where w is its standard error within the runs and tau^2 the variance between sittings, which either
 run brings along. tau^2 is estimated from runs that should be alike, by the method of moments
 (DerSimonian and Laird 1986, Controlled Clinical Trials 7:177-188), groups of them weighted by their
 degrees of freedom:
@@ -22,7 +22,7 @@ Student's t. What a machine's mood adds in one sitting may be the same for all c
 adds a degree of freedom only for each sitting that no group before has linked to its others: one
 less than there are sittings, where every cell was run in all of them, however many cells there
 are. Where all v_i are equal, s^2 is the larger of 2 v and twice the runs' own sample variance, so
-that the test is exact where sessions differ by much, and stricter than asked where they do not. One
+that the test is exact where sittings differ by much, and stricter than asked where they do not. One
 of the two runs may be among those that tau comes from.
 
 Of many cells some differ by chance; p values of a whole table are adjusted after Benjamini and
@@ -30,7 +30,8 @@ Hochberg (1995, J. R. Statist. Soc. B 57:289-300): of all changes that are told,
 ``LEVEL`` is expected to be none, and where nothing changed anything is told of at most that share
 of tables, as long as figures are independent or rise and fall together.
 
-There is no least effect: what is surely there is told with its interval, however small.
+There is no least effect: what the p values and the interval both tell from nothing is told with its
+interval, however small.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _NODES = 4001  # of the integral of Student's density: p is right to 2 % down to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
+class Between:
     """How much runs that should be alike differ besides what is uncertain within each.
 
     Attributes:
@@ -89,8 +90,8 @@ class Change:
     p: float
 
 
-def sessions(groups: Iterable[tuple[ArrayLike, ArrayLike, Sequence[int]]]) -> Sessions | None:
-    """The variance between sessions; None without a group that has two sittings.
+def between(groups: Iterable[tuple[ArrayLike, ArrayLike, Sequence[int]]]) -> Between | None:
+    """The variance between sittings; None without a group that has two sittings.
 
     Args:
         groups: Of each group of alike runs, oldest first, the values, their variances within the
@@ -117,7 +118,7 @@ def sessions(groups: Iterable[tuple[ArrayLike, ArrayLike, Sequence[int]]]) -> Se
                 linked |= dict.fromkeys(theirs, ours)
     if not freedom:
         return None
-    return Sessions(variance=max(0.0, above / weight), freedom=freedom, sittings=len(linked),
+    return Between(variance=max(0.0, above / weight), freedom=freedom, sittings=len(linked),
                     apart=apart)  # fmt: skip
 
 
@@ -131,15 +132,15 @@ def _excess(values: Floats, within: Floats) -> float:
     return (squares - (values.size - 1 if known else 0)) / scale
 
 
-def change(difference: Estimate, between: Sessions | None) -> Change | None:
+def change(difference: Estimate, between: Between | None) -> Change | None:
     """A difference held against both uncertainties; None where it has no interval to begin with.
 
     Each end of the interval lies as far from the value as its own standard error and that between
-    sessions reach together (Zou and Donner 2008 for ends at unequal distances).
+    sittings reach together (Zou and Donner 2008 for ends at unequal distances).
 
     Args:
         difference: Second minus first with its 95 % interval, on a scale where 0 is no change.
-        between: From ``sessions``; None where nothing is known of sessions, so that only what is
+        between: From ``between``; None where nothing is known of sittings, so that only what is
             uncertain within the runs counts.
     """
     if difference.value is None or difference.low is None or difference.high is None:

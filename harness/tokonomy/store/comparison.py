@@ -28,7 +28,7 @@ class RunComparison:
         test: Exact McNemar test (wins are the second's); None where ``difference`` has no value.
         latency_ratio: Latency of the second over the first's. Each is taken relative to the
             reference it was timed with, which the machine's mood moves too, if not quite alike. The
-            interval knows what is uncertain within the runs only; sessions may differ by more.
+            interval knows what is uncertain within the runs only; sittings may differ by more.
     """
 
     withheld: tuple[str | None, str | None]

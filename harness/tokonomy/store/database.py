@@ -6,14 +6,12 @@ never write, but for bringing an older database up to date.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Engine, func, select
 
 from tokonomy.errors import StoreCorrupt, StoreError, StoreReadOnly, UnknownId, UsageError
 from tokonomy.store import queries
@@ -34,7 +32,7 @@ from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import Filter, Run
 from tokonomy.store.schema import run
-from tokonomy.store.statements import Statement, trusted
+from tokonomy.store.statements import Statement
 from tokonomy.store.upgrade import REVISIONS, migrate, revision, stale
 from tokonomy.store.writer import Added, Writer, rederive
 
@@ -120,28 +118,19 @@ class Store:
     def runs(self, **filters: Filter | None) -> list[Run]:
         """All runs that pass the filters, with their figures, oldest first."""
         with reading(self._engine, self.place) as connection:
-            return self._trusted(queries.runs(connection, filters), connection)
+            return queries.runs(connection, filters)
 
     def latest(self, **filters: Filter | None) -> list[Run]:
-        """Of runs that are alike (``IDENTITY``) the newest that passes, with figures, oldest first.
+        """Of runs that are alike the one that stands for their cell, with figures, oldest first.
 
-        Runs of another version of the code are alike. ``latest()`` shows a failure that came after
-        a success; ``latest(status="ok")`` does not.
+        Only runs that pass are looked at, and which of them stands, module ``current`` tells.
+        Runs of another version of the code are alike.
         """
         with reading(self._engine, self.place) as connection:
-            return self._trusted(queries.runs(connection, filters, newest_only=True), connection)
-
-    def _trusted(self, runs: list[Run], connection: Connection) -> list[Run]:
-        """Runs with the trust in them; all that are here and all that was said is looked at."""
-        said: dict[str, list[Statement]] = defaultdict(list)
-        for line in queries.statements(connection, {}):
-            each = self._checked(validated, Statement, line, "statement")
-            said[each.run_id].append(each)
-        known = trusted(queries.attempts(connection), said)
-        return [replace(each, trust=known[each.run_id].level) for each in runs]
+            return queries.runs(connection, filters, latest_only=True)
 
     def frame(self, role: str | None = "result") -> pd.DataFrame:
-        """The newest runs of a role, or of all, as rows; see ``tokonomy.results``."""
+        """The runs of a role, or of all, that stand for their cells; see ``tokonomy.results``."""
         with reading(self._engine, self.place) as connection:
             return frame(connection, role)
 

@@ -9,9 +9,9 @@ import numpy as np
 from sqlalchemy import Connection, Select, select
 
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL
-from tokonomy.store.queries import newest
+from tokonomy.store.queries import latest, rows
 from tokonomy.store.rows import COLUMNS
-from tokonomy.store.schema import metric, run
+from tokonomy.store.schema import metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,21 +24,15 @@ WORDS = {"effect": "effect", "energy_j": "energy_boundary"}
 
 
 def frame(connection: Connection, role: str | None) -> pd.DataFrame:
-    """The newest runs of a role, or of all, oldest first; see ``tokonomy.results.frame``."""
+    """The runs of a role, or of all, that stand for their cells; see ``tokonomy.results.frame``."""
     import pandas as pd
 
-    chosen = newest({"role": role})
-    rows = (
-        connection.execute(
-            select(run).where(run.c.id.in_(chosen)).order_by(run.c.started, run.c.run_id)
-        )
-        .mappings()
-        .all()
-    )
-    place = {row["id"]: at for at, row in enumerate(rows)}
-    table: dict[str, object] = {name: [row[name] for row in rows] for name in COLUMNS}
-    table["params"] = [json.loads(row["params"]) for row in rows]
-    table["flags"] = [tuple(json.loads(row["flags"])) for row in rows]
+    chosen = latest({"role": role})
+    found = rows(connection, chosen)
+    place = {row["id"]: at for at, row in enumerate(found)}
+    table: dict[str, object] = {name: [row[name] for row in found] for name in (*COLUMNS, "trust")}
+    table["params"] = [json.loads(row["params"]) for row in found]
+    table["flags"] = [tuple(json.loads(row["flags"])) for row in found]
     table["started"] = pd.to_datetime(table["started"], utc=True, format="ISO8601")
     return pd.DataFrame(table | _figures(connection, chosen, place))
 
@@ -57,9 +51,9 @@ def _figures(
     for chunk in found.partitions():
         runs, names, values, lows, highs, words = zip(*chunk, strict=True)
         at = [place[number] for number in runs]
-        rows = [line[name] for name in names]
+        lines = [line[name] for name in names]
         for part, column in enumerate((values, lows, highs)):
-            numbers[rows, part, at] = column  # None becomes NaN
+            numbers[lines, part, at] = column  # None becomes NaN
         for index, what, word in zip(at, names, words, strict=True):
             if word is not None and what in texts:
                 texts[what][index] = word

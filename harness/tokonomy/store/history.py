@@ -1,4 +1,4 @@
-"""How sessions differ: what sets of records tell of runs that should be alike."""
+"""How sittings differ: what sets of records tell of runs that should be alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Literal
 
-from tokonomy.stats.decisions import Sessions, sessions
+from tokonomy.stats.decisions import Between, between
 from tokonomy.stats.estimate import Estimate, Z, missing
 from tokonomy.store.epochs import Device, by_device, epoch, sittings
 from tokonomy.store.metrics import Metric
@@ -18,20 +18,20 @@ Kind = Literal["share", "ratio", "amount", "count"]
 """What a figure is, which decides how it is compared; see ``regressions``."""
 
 LEAST_SITTINGS = 3
-"""Sittings from which on a history tells how sessions differ."""
+"""Sittings from which on a history tells how they differ."""
 
-ALIKE = "all alike"
-"""How a basis ends where no two sittings differ, so that any difference is a change."""
+SAME = "no two of which differ"
+"""In a basis where sittings show no difference, so that any is taken for a change."""
 
 WITHIN = "within the runs only"
-"""Basis of what was decided without knowing sessions, which may differ by more."""
+"""Basis of what was decided without knowing sittings, which may differ by more."""
 
 
 class History:
-    """What sets of records tell of sessions: by cell, by machine, and when epochs began.
+    """What sets of records tell of sittings: by cell, by machine, and when epochs began.
 
     Runs of a cell are alike up to the one that is compared, and those after it are alike among
-    themselves; a change between the two is no variation of sessions, or it would hide itself.
+    themselves; a change between the two is no variation of sittings, or it would hide itself.
 
     Sittings count, not runs: a cell's are those of its own runs, and where cells are pooled those
     of all runs of the machine, since the cells of one share what it was like.
@@ -43,7 +43,7 @@ class History:
         self.begun = by_device(one for one in seen if one is not None)
         self._cells: dict[tuple[Key, Device, int], list[list[Entry]]] = defaultdict(list)
         self._machines: dict[tuple[Device, int], list[list[Entry]]] = defaultdict(list)
-        self._kept: dict[tuple[object, ...], tuple[int, Sessions | None]] = {}
+        self._kept: dict[tuple[object, ...], tuple[int, Between | None]] = {}
         groups: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
         for each in sorted(every.values(), key=lambda each: each.order):
             if each.status == "ok" and each.trust.stands:
@@ -58,8 +58,8 @@ class History:
         """The epoch of its device that a run is of."""
         return epoch(each.order[0], self.begun.get(each.device, ()))
 
-    def sessions(self, figure: str, kind: Kind, first: Entry) -> tuple[str, Sessions | None]:
-        """What is known of sessions, in words, and how they differ in a figure of a run's cell.
+    def between(self, figure: str, kind: Kind, first: Entry) -> tuple[str, Between | None]:
+        """What is known of sittings, in words, and how they differ in a figure of a run's cell.
 
         Args:
             figure: Its name.
@@ -77,13 +77,15 @@ class History:
             told = words.format(found.sittings, cells)
             if found.apart or kind == "ratio":
                 return told, found
-            # Sessions give the very same answers, or take the very same memory.
-            return f"{told}, {ALIKE}", None
+            # Sittings give the very same answers, or take the very same memory.
+            # After n that do, others may differ in a share of up to 1 - 0.05^(1/n), at 95 %.
+            most = 1 - 0.05 ** (1 / found.sittings)
+            return f"{told}, {SAME} (up to {most:.0%} of others may)", None
         return WITHIN, None
 
     def _estimate(
         self, figure: str, kind: Kind, groups: list[list[Entry]]
-    ) -> tuple[int, Sessions | None]:
+    ) -> tuple[int, Between | None]:
         """Cells that tell something of a figure, and what they tell."""
         at = figure, id(groups)
         if at not in self._kept:
@@ -92,14 +94,14 @@ class History:
             spread = [(group[0].cell, _spread(group, figure, kind, place))
                       for group in groups if len(group) > 1]  # fmt: skip
             cells = {cell for cell, (_, _, numbers) in spread if len(set(numbers)) > 1}
-            self._kept[at] = len(cells), sessions(each for _, each in spread)
+            self._kept[at] = len(cells), between(each for _, each in spread)
         return self._kept[at]
 
 
 def _spread(
     runs: Sequence[Entry], figure: str, kind: Kind, place: Mapping[str, int]
 ) -> tuple[list[float], list[float], list[int]]:
-    """Values of runs that have one, variances within the run, and sittings; see ``sessions``."""
+    """Values of runs that have one, variances within the run, and sittings; see ``between``."""
     values, within, numbers = [], [], []
     for each in runs:
         found = additive(each.figures.get(figure), kind)
@@ -112,7 +114,7 @@ def _spread(
 
 
 def additive(metric: Metric | None, kind: Kind) -> Estimate:
-    """A figure on the scale on which sessions add to it: shares as they are, else logarithms."""
+    """A figure on the scale on which sittings add to it: shares as they are, else logarithms."""
     if metric is None or metric.value is None:
         return missing((metric.reason if metric else None) or "not-recorded")
     parts = [metric.value, metric.low, metric.high]

@@ -75,9 +75,10 @@ def by_length(record: Record) -> tuple[Length, ...] | Missing:
 
 
 def faster_from(lengths: Sequence[Length]) -> int | Missing:
-    """Tokens of prompts from which on, longer ones included, it is surely faster.
+    """Tokens of prompts from which on, longer ones included, it is faster.
 
-    The longest of the shortest class in which it is: its prompts were looked at together. Missing
+    That is where the 95 % interval of the latency ratio lies below 1 as a whole. Told is the
+    longest of the shortest class in which it does: its prompts were looked at together. Missing
     where it is not on the longest prompts, where there are too few calls to tell, and where it is
     so by saying less.
     """

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, or_, select
 
 from tokonomy.errors import UsageError
+from tokonomy.store.current import BY_TIME, current, level, standing
 from tokonomy.store.metrics import Metric
-from tokonomy.store.rows import IDENTITY, Filter, Run, assemble
+from tokonomy.store.rows import Filter, Run, assemble
 from tokonomy.store.schema import metric, record, run, statement
-from tokonomy.store.statements import Attempt
 
 CHUNK = 500
 """Rows fetched at a time: a few MB of records."""
@@ -67,26 +67,25 @@ def conditions(filters: Mapping[str, Filter | None]) -> list[ColumnElement[bool]
     return found
 
 
-def newest(filters: Mapping[str, Filter | None], alike: Iterable[str] = IDENTITY) -> Select[int]:
-    """Row numbers of the newest runs among those that pass: one of those alike in some columns."""
-    place = func.row_number().over(
-        partition_by=[run.c[name] for name in alike],
-        order_by=(run.c.started.desc(), run.c.run_id.desc()),
-    )
-    ranked = select(run.c.id, place.label("place")).where(*conditions(filters)).subquery()
-    return select(ranked.c.id).where(ranked.c.place == 1)
+def latest(filters: Mapping[str, Filter | None]) -> Select[int]:
+    """Row numbers of the runs that stand for their cells among those that pass."""
+    return standing(*conditions(filters))
+
+
+def rows(connection: Connection, chosen: Select[int]) -> Sequence[RowMapping]:
+    """Some rows of table ``run`` with ``trust`` and ``current``, oldest first."""
+    query = select(run, level().label("trust"), current().label("current"))
+    found = query.where(run.c.id.in_(chosen)).order_by(run.c.started, run.c.run_id)
+    return connection.execute(found).mappings().all()
 
 
 def runs(
-    connection: Connection, filters: Mapping[str, Filter | None], newest_only: bool = False
+    connection: Connection, filters: Mapping[str, Filter | None], latest_only: bool = False
 ) -> list[Run]:
     """Runs with their figures, oldest first."""
-    chosen = newest(filters) if newest_only else select(run.c.id).where(*conditions(filters))
+    chosen = latest(filters) if latest_only else select(run.c.id).where(*conditions(filters))
     figures = _figures(connection, chosen)
-    rows = connection.execute(
-        select(run).where(run.c.id.in_(chosen)).order_by(run.c.started, run.c.run_id)
-    )
-    return [assemble(row, figures.get(row["id"], {})) for row in rows.mappings()]
+    return [assemble(row, figures.get(row["id"], {})) for row in rows(connection, chosen)]
 
 
 def _figures(connection: Connection, chosen: Select[int]) -> dict[int, dict[str, Metric]]:
@@ -136,15 +135,6 @@ def statements(connection: Connection, filters: Mapping[str, Filter | None]) -> 
     yield from connection.execute(query).scalars()
 
 
-def attempts(connection: Connection) -> list[Attempt]:
-    """Every run, as ``statements.trusted`` asks for it."""
-    query = select(run.c.run_id, run.c.started, run.c.status, *(run.c[name] for name in IDENTITY))
-    return [
-        Attempt(run_id=run_id, identity=tuple(identity), order=(started, run_id), status=status)
-        for run_id, started, status, *identity in connection.execute(query)
-    ]
-
-
 def beginning(run_id: str) -> Select[str]:
     """Lines of at most two runs whose id begins so; "g" comes after every hex digit."""
     return (
@@ -156,7 +146,9 @@ def beginning(run_id: str) -> Select[str]:
 
 
 def statuses(connection: Connection) -> dict[str, tuple[str, str, str | None]]:
-    """Cell key to run id, status and reason of its newest run."""
+    """Cell key to run id, status and reason of its newest run, whatever is said of it."""
+    place = func.row_number().over(partition_by=run.c.cell_key, order_by=BY_TIME)
     columns = (run.c.cell_key, run.c.run_id, run.c.status, run.c.reason)
-    found = connection.execute(select(*columns).where(run.c.id.in_(newest({}, ["cell_key"]))))
-    return {key: (run_id, status, reason) for key, run_id, status, reason in found}
+    ranked = select(*columns, place.label("place")).subquery()
+    found = connection.execute(select(ranked).where(ranked.c.place == 1))
+    return {key: (run_id, status, reason) for key, run_id, status, reason, _ in found}

@@ -13,12 +13,14 @@ is compared follows from what it is:
 - counts (tokens, passes, bytes of a cache, the status itself) exactly: nothing but a change of the
   work changes them.
 
-Variation between sessions comes from the cell's own history: from how runs of the same source and
+Variation between sittings comes from the cell's own history: from how runs of the same source and
 machine in the same epoch differ from one sitting to another. Where these are fewer than three, the
 histories of all cells of that machine stand in for it, and where its sittings are fewer than three
 as well, quality is compared by its samples alone and the rest not at all. Where answers are the
 same in every sitting, quality is uncertain by its samples alone, and an amount that is the same in
-every sitting is compared exactly.
+every sitting is compared exactly. That a few sittings show no difference is weak evidence that none
+would, so the basis says how many may differ; and a figure without a detectable difference comes
+with how large a one could have been told.
 See ``stats.decisions``.
 """
 
@@ -28,9 +30,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
-
-import numpy as np
+from typing import Literal
 
 from tokonomy.stats.decisions import (
     Change,
@@ -39,16 +39,12 @@ from tokonomy.stats.decisions import (
     change,
     decide,
 )
-from tokonomy.stats.estimate import Estimate, Z, missing
-from tokonomy.stats.means import mean
-from tokonomy.stats.paired import Comparison, difference, mcnemar
-from tokonomy.store.comparison import RunComparison, compare
-from tokonomy.store.history import ALIKE, History, Kind, additive, variance
+from tokonomy.stats.paired import Comparison
+from tokonomy.store.comparison import compare
+from tokonomy.store.differences import Pair, difference
+from tokonomy.store.history import SAME, History, Kind
 from tokonomy.store.metrics import METRICS
-from tokonomy.store.observed import Energy, Quality
-from tokonomy.store.record import Record
 from tokonomy.store.sources import LOOSE, Entry, Key, Pool
-from tokonomy.store.statements import counting
 
 _ALWAYS: tuple[tuple[str, Kind], ...] = (
     ("accuracy", "share"),
@@ -82,9 +78,11 @@ class Row:
         low: Lower end of its 95 % interval, which holds both uncertainties; None where nothing is
             known of one of them.
         high: Upper end.
+        detectable: Half the interval's width, as ``scale`` says (of a ratio a factor): about the
+            least difference that could have been told; None without an interval.
         p: That nothing changed; None where nothing was tested.
         p_adjusted: The same for the whole table.
-        basis: Which history the variation between sessions comes from.
+        basis: Which history the variation between sittings comes from.
         decision: What became of it.
         reason: Code of why it is not comparable.
     """
@@ -98,6 +96,7 @@ class Row:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    detectable: float | None = None
     p: float | None = None
     p_adjusted: float | None = None
     basis: str = ""
@@ -158,8 +157,13 @@ def table(first: Pool, second: Pool, more: Iterable[Pool] = ()) -> Table:
 
 def newest(entries: Iterable[Entry]) -> dict[Key, Entry]:
     """The newest result of each cell, failed or not, that nobody doubts; a doubted one for want."""
-    results = [each for each in entries if dict(each.cell)["role"] == "result"]
-    return counting(results, lambda each: each.trust, failures=True)
+    found: dict[Key, Entry] = {}
+    for each in entries:
+        if dict(each.cell)["role"] == "result":
+            found[each.cell] = max(
+                each, found.get(each.cell, each), key=lambda one: (one.trust.stands, one.order)
+            )
+    return found
 
 
 def _unlike(
@@ -174,15 +178,6 @@ def _unlike(
             there = dict(other.cell)
             why = next(_UNLIKE[name] for name in LOOSE if there[name] != dict(cell)[name])
             yield Row(cell=dict(cell), figure="", runs=(each.run_id, other.run_id), reason=why)
-
-
-class _Pair(NamedTuple):
-    """Two runs of a cell, with what their comparison needs."""
-
-    entries: tuple[Entry, Entry]
-    records: tuple[Record, Record]
-    compared: RunComparison
-    epochs: tuple[int, int]
 
 
 def _rows(first: Entry, second: Entry, history: History) -> Iterator[Row]:
@@ -200,7 +195,7 @@ def _rows(first: Entry, second: Entry, history: History) -> Iterator[Row]:
     if why:
         yield Row(cell=cell, figure="", runs=runs, reason=why)
         return
-    pair = _Pair((first, second), records, compared,
+    pair = Pair((first, second), records, compared,
                  (history.epoch(first), history.epoch(second)))  # fmt: skip
     memory = "peak_memory_bytes" if str(cell["device"]) == "cpu" else "allocated_peak_bytes"
     figures = (*_ALWAYS, (memory, "amount"), *_OF.get(str(cell["family"]), ()))
@@ -213,23 +208,24 @@ def _rows(first: Entry, second: Entry, history: History) -> Iterator[Row]:
         yield _compared(row, name, kind, pair, history)
 
 
-def _compared(row: Row, name: str, kind: Kind, pair: _Pair, history: History) -> Row:
+def _compared(row: Row, name: str, kind: Kind, pair: Pair, history: History) -> Row:
     if kind == "count":
         return _exact(row)
-    found, test = _difference(name, kind, pair)
+    found, test = difference(name, kind, pair)
     if found.value is None:
         return replace(row, reason=found.reason)
     if kind != "share" and pair.epochs[0] != pair.epochs[1]:
         return replace(row, reason="across-epochs")
-    basis, between = history.sessions(name, kind, pair.entries[0])
-    if kind == "amount" and basis.endswith(ALIKE):
+    basis, between = history.between(name, kind, pair.entries[0])
+    if kind == "amount" and SAME in basis:
         return replace(_exact(row), basis=basis)
     changed = change(found, between)
     if changed is None:
         return replace(row, reason=found.reason or "no-interval")
     told = _told(row, changed, kind, basis, test)
     if kind != "share" and between is None:
-        return replace(told, low=None, high=None, p=None, basis="", reason="no-history")
+        return replace(told, low=None, high=None, detectable=None, p=None, basis="",
+                       reason="no-history")  # fmt: skip
     return told
 
 
@@ -250,8 +246,10 @@ def _told(row: Row, found: Change, kind: Kind, basis: str, test: Comparison | No
         for part in (found.value, found.low, found.high)
     )
     p = max(found.p, test.p) if test else found.p
+    half = (found.high - found.low) / 2
     return replace(row, scale="difference" if share else "ratio", difference=value, low=low,
-                   high=high, p=p, basis=basis)  # fmt: skip
+                   high=high, detectable=half if share else math.exp(min(half, 700.0)), p=p,
+                   basis=basis)  # fmt: skip
 
 
 def _decided(rows: Sequence[Row]) -> Iterator[Row]:
@@ -267,69 +265,6 @@ def _decided(rows: Sequence[Row]) -> Iterator[Row]:
                        p=row.p)  # fmt: skip
         p, better = next(ps), METRICS[row.figure].better or "lower"
         yield replace(row, p_adjusted=p, decision=decide(found, p, better))
-
-
-def _difference(name: str, kind: Kind, pair: _Pair) -> tuple[Estimate, Comparison | None]:
-    """Second minus first on the additive scale, from what is uncertain within the runs."""
-    if kind == "share":
-        return _quality(name, pair)
-    if name == "latency_ratio":
-        found = pair.compared.latency_ratio
-        return _logged(found), None
-    ours, theirs = (additive(each.figures.get(name), kind) for each in pair.entries)
-    why = _apart(name, kind, pair)
-    if why or ours.value is None or theirs.value is None:
-        return missing(why or ours.reason or theirs.reason or "not-recorded"), None
-    value = theirs.value - ours.value
-    reach = Z * math.sqrt(variance(ours) + variance(theirs))
-    if kind == "ratio" and (ours.low is None or theirs.low is None):
-        return missing(ours.reason or theirs.reason or "no-interval"), None
-    return Estimate(value=value, low=value - reach, high=value + reach, n=0), None
-
-
-def _apart(name: str, kind: Kind, pair: _Pair) -> str | None:
-    """Why two figures that are no samples' are not held against each other."""
-    ours, theirs = pair.entries
-    if ours.device != theirs.device:
-        return "other-machine"
-    if name == "energy_ratio":
-        energy = [each.energy for each in pair.records]
-        if len({each.boundary for each in energy if isinstance(each, Energy)}) > 1:
-            return "other-boundary"
-    return None
-
-
-def _logged(found: Estimate) -> Estimate:
-    parts = (None if part is None else math.log(part)
-             for part in (found.value, found.low, found.high))  # fmt: skip
-    value, low, high = parts
-    return Estimate(value=value, low=low, high=high, n=found.n, reason=found.reason)
-
-
-def _quality(name: str, pair: _Pair) -> tuple[Estimate, Comparison | None]:
-    """Paired by sample; graded scores by the mean of their differences."""
-    found, test = pair.compared.difference, pair.compared.test
-    if found.value is None and found.reason != "scores-not-binary":
-        return found, None
-    if name == "accuracy" and test is not None:
-        return found, test
-    ours, theirs = (_each(record, name) for record in pair.records)
-    if ours is None or theirs is None or ours.shape != theirs.shape:
-        return missing("other-samples"), None
-    if name == "agreement":
-        return difference(theirs, ours), mcnemar(theirs, ours)
-    return mean(theirs - ours), None
-
-
-def _each(record: Record, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    """A quality figure sample by sample, shape [n]."""
-    quality = record.quality
-    if not isinstance(quality, Quality):
-        return None
-    if name == "accuracy":
-        return np.array(quality.scores["method"], dtype=np.float64)
-    pairs = zip(quality.outputs["method"], quality.outputs["reference"], strict=True)
-    return np.array([ours == theirs for ours, theirs in pairs], dtype=np.float64)
 
 
 def named(cell: Mapping[str, object]) -> str:

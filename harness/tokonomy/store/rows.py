@@ -24,7 +24,8 @@ class Run:
 
     ``started`` is UTC with six decimals; ``method_hash``, ``data_hash`` and ``weights_hash`` tell
     whether the sources of today are still those of the run; ``role`` and ``flags`` are as
-    ``standing`` tells them. ``trust`` follows from statements and later runs, and is in no column.
+    ``standing`` tells them. ``trust`` and ``current``, whether it stands for its cell, follow from
+    statements and other runs, and are in no column; see module ``current``.
     """
 
     run_id: str
@@ -63,17 +64,19 @@ class Run:
     flags: tuple[str, ...]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     trust: Level = "self-reported"
+    current: bool = True
 
 
-COLUMNS = tuple(each.name for each in fields(Run) if each.name not in ("metrics", "trust"))
+_FOLLOWS = ("trust", "current")  # from other rows
+COLUMNS = tuple(each.name for each in fields(Run) if each.name not in ("metrics", *_FOLLOWS))
 
 IDENTITY = (
     "family", "method", "params", "seed", "task_ref", "split", "data_hash", "model_ref",
     "weights_hash", "device", "device_class", "precision", "scenario", "batch_size", "mode",
     "threads", "protocol", "role",
 )  # fmt: skip
-"""What stays the same when the same thing is run again, with changed code or not. Of runs that are
-alike in it only the newest counts."""
+"""What stays the same when the same thing is run again, with changed code or not: a cell, as long
+as nothing else is said. Of runs that are alike in it one stands for it; see module ``current``."""
 
 
 def row(record: Record, figures: Iterable[Metric]) -> dict[str, object]:
@@ -125,8 +128,8 @@ def sortable(started: str) -> str:
 
 
 def assemble(found: RowMapping, metrics: Mapping[str, Metric]) -> Run:
-    """A run from its row and its figures."""
-    values = {name: found[name] for name in COLUMNS}
+    """A run from its row, as ``queries.rows`` has it, and its figures."""
+    values = {name: found[name] for name in (*COLUMNS, *_FOLLOWS)}
     values["params"] = json.loads(values["params"])
     values["flags"] = tuple(json.loads(values["flags"]))
     return Run(**values, metrics=metrics)

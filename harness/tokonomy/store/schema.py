@@ -62,11 +62,13 @@ run = Table(
     Column("protocol", Integer, nullable=False),
     Column("role", String(16), nullable=False),
     Column("flags", Text, nullable=False),  # JSON list of codes
+    Column("standing", String(16), nullable=False, server_default="self-reported"),
     Column("derivation", Integer, nullable=False),  # DERIVATION that made its metrics
     Index("run_cell", "cell_key", "started", "run_id"),
     Index("run_order", "started", "run_id"),
     Index("run_derivation", "derivation"),
 )
+"""``standing`` is what statements alone make of a run; see ``statements.trust``."""
 
 record = Table(
     "record",

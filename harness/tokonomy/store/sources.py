@@ -62,11 +62,6 @@ class Entry:
     trust: Trust = field(default_factory=Trust)
 
     @property
-    def identity(self) -> Key:
-        """Its cell, as ``statements.counting`` asks for it."""
-        return self.cell
-
-    @property
     def place(self) -> Key:
         """What a person would call its cell."""
         return tuple(part for part in self.cell if part[0] not in LOOSE)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, StringConstraints, model_validator
@@ -28,7 +28,7 @@ Level = Literal["withdrawn", "disputed", "superseded", "verified", "self-reporte
 LEVELS: Mapping[Level, str] = {
     "withdrawn": "taken back by who published it",
     "disputed": "somebody gave a reason to doubt it, which is not settled",
-    "superseded": "the same cell was run again since",
+    "superseded": "another run of the cell stands for it: newer, verified or one that went well",
     "verified": "reproduced by the project's maintainers",
     "self-reported": "as its author measured it; nobody else has reproduced it here",
 }
@@ -178,15 +178,14 @@ class Trust:
         return next((each for each in reversed(self.said) if each.says == "signed-off"), None)
 
 
-def trust(said: Iterable[Statement], superseded: bool = False) -> Trust:
-    """The trust in a run.
+def trust(said: Iterable[Statement]) -> Trust:
+    """The trust in a run for itself; whether another one supersedes it, ``current`` tells.
 
     ``resolved``, which only maintainers say, ends what was disputed or withdrawn before it, so that
     no statement on a run of others lasts against their word.
 
     Args:
         said: Statements about its record, in any order.
-        superseded: Whether a newer run of the same cell counts; see ``counting``.
     """
     told = tuple(sorted(said, key=lambda each: each.order))
     words = [each.says for each in told]
@@ -196,83 +195,6 @@ def trust(said: Iterable[Statement], superseded: bool = False) -> Trust:
         level = "withdrawn"
     elif "disputed" in words[settled:]:
         level = "disputed"
-    elif superseded:
-        level = "superseded"
     elif "verified" in words:
         level = "verified"
     return Trust(level=level, said=told)
-
-
-class Counted(Protocol):
-    """What is asked of a run to tell whether it counts."""
-
-    @property
-    def identity(self) -> Hashable:
-        """What runs of its cell are alike in; see ``rows.IDENTITY``."""
-
-    @property
-    def order(self) -> tuple[str, str]:
-        """Newer runs come later."""
-
-    @property
-    def status(self) -> str:
-        """How it ended."""
-
-
-T = TypeVar("T", bound=Counted)
-
-
-def counting(
-    runs: Iterable[T], trust: Callable[[T], Trust], *, failures: bool = False
-) -> dict[Any, T]:
-    """The run that counts of each cell, by its identity.
-
-    It is the newest that went well and that nobody doubts or took back. Where there is none, the
-    newest without such a doubt stands in for it, and else the newest.
-
-    Args:
-        runs: Any runs.
-        trust: The trust in one of them; whether a newer run followed is not asked.
-        failures: Whether a failure counts as much as a run that went well, as it does where a
-            reader asks what changed last.
-    """
-
-    def rank(run: T) -> tuple[bool, bool, tuple[str, str]]:
-        stands = trust(run).stands
-        return stands, failures or run.status == "ok", run.order
-
-    found: dict[Any, T] = {}
-    for run in runs:
-        found[run.identity] = max(run, found.get(run.identity, run), key=rank)
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What trust needs of a run: its id, and what ``Counted`` says."""
-
-    run_id: str
-    identity: Hashable
-    order: tuple[str, str]
-    status: str
-
-
-def trusted(
-    attempts: Iterable[Attempt], said: Mapping[str, Iterable[Statement]]
-) -> dict[str, Trust]:
-    """Trust in every run; those before the one that counts are superseded by it.
-
-    A failure supersedes nothing, and neither does a run that was withdrawn or is disputed.
-
-    Args:
-        attempts: Every run.
-        said: Statements by run id.
-    """
-    alone = {each: trust(said.get(each.run_id, ())) for each in attempts}
-    counts = counting(alone, alone.__getitem__)
-
-    def after(each: Attempt) -> bool:
-        by = counts[each.identity]
-        return by.status == "ok" and alone[by].stands and each.order < by.order
-
-    return {each.run_id: trust(found.said, after(each)) for each, found in alone.items()}

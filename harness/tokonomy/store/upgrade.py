@@ -14,7 +14,7 @@ from tokonomy.store.schema import run
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every migration, oldest first; kept here because importing Alembic takes longer than opening."""
 
 

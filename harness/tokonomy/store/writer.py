@@ -9,11 +9,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from tokonomy.errors import BadRecord
 from tokonomy.store.derive import DERIVATION, derive
+from tokonomy.store.lines import validated
 from tokonomy.store.metrics import Metric
 from tokonomy.store.record import Record, parse
 from tokonomy.store.rows import row
 from tokonomy.store.schema import metric, record, run, statement
-from tokonomy.store.statements import Statement, digest
+from tokonomy.store.statements import Statement, digest, trust
 
 CHUNK = 200
 """Records held in memory at a time while figures are recomputed: a few MB."""
@@ -91,6 +92,7 @@ class Writer:
         if self._connection.execute(known).first() is not None:
             return False
         self._connection.execute(insert(statement), values)
+        _settle(self._connection, number)
         return True
 
     def knows(self, run_id: str) -> bool:
@@ -121,6 +123,13 @@ def _put(connection: Connection, number: int, metrics: Iterable[Metric]) -> None
     connection.execute(_ADD_METRIC, rows)
 
 
+def _settle(connection: Connection, number: int) -> None:
+    """Put down what the statements about a run make of it."""
+    lines = connection.execute(select(statement.c.line).where(statement.c.run == number)).scalars()
+    level = trust(validated(Statement, each, "statement") for each in lines).level
+    connection.execute(_SET_RUN, {"number": number, "standing": level})
+
+
 def rederive(connection: Connection, everything: bool = False) -> int:
     """Recompute the rows and figures that another derivation made, or all of them.
 
@@ -145,5 +154,8 @@ def rederive(connection: Connection, everything: bool = False) -> int:
             figures = derive(known)
             connection.execute(_SET_RUN, row(known, figures) | {"number": number})
             _put(connection, number, figures)
+        told = select(statement.c.run).where(statement.c.run.in_(numbers)).distinct()
+        for number in connection.execute(told).scalars().all():
+            _settle(connection, number)
         done += len(rows)
     return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tokonomy.store.exports.columns import columns
 from tokonomy.store.metrics import METRICS
 from tokonomy_site.downloads import Download
 from tokonomy_site.page import Page
@@ -18,10 +19,16 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
         for f in downloads
     ]
     meanings: list[tuple[str | Cell, ...]] = [
-        (Cell(text=name, kind="mono"), m.title, m.unit or "name", m.better or "neither", m.doc)
-        for name, m in METRICS.items()
+        (
+            Cell(text=each.name, kind="mono"),
+            each.unit or _KINDS[each.kind],
+            _better(each.name),
+            each.doc,
+        )
+        for each in columns()
+        if not each.name.endswith(_BESIDE)
     ]
-    heads = ("Column", "Figure", "Unit", "Better", "What it is")
+    heads = ("Column", "Unit or kind", "Better", "What it is")
     yield Page(
         path="data.html",
         title="Data",
@@ -30,11 +37,19 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
         values={
             "downloads": downloads,
             "files": text_table("Files", ("File", "What it holds", "Size", "SHA-256"), files),
-            "meanings": text_table("Figures of runs.csv; shares and ratios have unit 1", heads,
-                                   meanings, 4),
+            "meanings": text_table("Columns of runs.csv; shares and ratios have unit 1", heads,
+                                   meanings, 3),
             "citation": citation(snapshot),
         },
     )  # fmt: skip
+
+
+_KINDS = {"text": "text", "whole": "whole number", "number": "number", "truth": "yes or no"}
+_BESIDE = ("_low", "_high", "_reason")  # said once, in the page's words
+
+
+def _better(name: str) -> str:
+    return (METRICS[name].better or "neither") if name in METRICS else ""
 
 
 def citation(snapshot: Snapshot) -> str:

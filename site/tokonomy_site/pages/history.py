@@ -14,11 +14,12 @@ from tokonomy_site.cells import CAPPED, SIGNS, figure_cell, quoted
 from tokonomy_site.charts import Chart, Point, chart
 from tokonomy_site.figures import Form, form_of, minute
 from tokonomy_site.histories import MOST, Change, History, chance, searched
+from tokonomy_site.meanings import STATUS
 from tokonomy_site.news import news, place
 from tokonomy_site.page import Page
 from tokonomy_site.snapshot import Run, Snapshot, method_path, run_path, setting
 from tokonomy_site.tables import Cell, Column, Line, Table, text_table
-from tokonomy_site.words import STATUS, plural
+from tokonomy_site.words import plural
 
 SECTION = "history.html"
 LISTED = 200  # of what happened, on the first page of histories

@@ -19,7 +19,7 @@ from tokonomy_site.ranks import ranks
 from tokonomy_site.sections import heat
 from tokonomy_site.sections.choices import aspects
 from tokonomy_site.sentences import why_not_faster
-from tokonomy_site.snapshot import Run, Snapshot, current, method_path, model_path, setting
+from tokonomy_site.snapshot import Run, Snapshot, method_path, model_path, setting
 
 PART = 120  # rows of one page: with two charts this stays below 250 KiB
 PART_ENERGY = 90  # the same with a third chart and its columns
@@ -77,7 +77,7 @@ class _Given:
 def boards(snapshot: Snapshot) -> dict[str, list[Board]]:
     """Classes by family, the one to show first at the front."""
     found: dict[str, list[Board]] = {}
-    groups = grouped(current(snapshot.results).values(), snapshot.kinds)
+    groups = grouped(snapshot.current, snapshot.kinds)
     for group in sorted(groups, key=lambda g: _first(g, groups[g], snapshot)):
         peers = found.setdefault(group.family, [])
         name = slug(group.family) if not peers else group.name

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tokonomy.catalog.cards import MethodCard
-from tokonomy_site import claims, links, words
+from tokonomy_site import claims, links, meanings, words
 from tokonomy_site.board import Row, rows
 from tokonomy_site.cells import SIGNS, figure_cell
 from tokonomy_site.columns import layout
@@ -24,7 +23,6 @@ from tokonomy_site.snapshot import (
     PUBLIC,
     Run,
     Snapshot,
-    current,
     method_path,
     run_path,
     setting,
@@ -57,7 +55,6 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     found = (board for some in boards(snapshot).values() for board in some)
     peers = [(board, rows(board.runs, snapshot)) for board in found]
     listed = [run for run in snapshot.runs if run.role in PUBLIC]
-    counts = current(snapshot.results)
     by_method: dict[str, list[Run]] = {}
     for run in listed:
         by_method.setdefault(run.method, []).append(run)
@@ -65,14 +62,13 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
     for history in snapshot.histories.values():
         histories.setdefault(history.runs[0].method, history.path)
     for method in snapshot.shown_methods:
-        yield _page(method, by_method.get(method, []), peers, counts, histories, snapshot)
+        yield _page(method, by_method.get(method, []), peers, histories, snapshot)
 
 
 def _page(
     method: str,
     mine: Sequence[Run],
     peers: Sequence[Peer],
-    counts: Mapping[tuple[Any, ...], Run],
     histories: Mapping[str, str],
     snapshot: Snapshot,
 ) -> Page:
@@ -93,7 +89,7 @@ def _page(
             "claims": claims.table(card, _results(mine)) if card and card.claims else None,
             "signs": SIGNS.values(),
             "sweep": [setting(s) for s in card.sweep if s] if card else [],
-            "runs": _runs(mine, counts, snapshot) if mine else None,
+            "runs": _runs(mine, snapshot) if mine else None,
             "left_out": _left_out(mine),
             "history": histories.get(method),
         },
@@ -117,8 +113,8 @@ def _facts(method: str, card: MethodCard | None, snapshot: Snapshot) -> list[tup
         ("Paper", Cell(text=paper, href=links.paper(card.paper))),
         ("Reference code", Cell(text=code, href=links.repository(card.code))),
         ("Kind", Cell(text=card.kind)),
-        ("Losslessness", Cell(text=f"{card.lossless}: {words.LOSSLESS_MEANING[card.lossless]}")),
-        ("Says of tokens", Cell(text=f"{card.effect}: {words.EFFECT_MEANING[card.effect]}")),
+        ("Losslessness", Cell(text=f"{card.lossless}: {meanings.LOSSLESS_MEANING[card.lossless]}")),
+        ("Says of tokens", Cell(text=f"{card.effect}: {meanings.EFFECT_MEANING[card.effect]}")),
         ("Alters", Cell(text=", ".join(card.alters) or "nothing")),
         ("Needs", Cell(text=", ".join(card.needs) or "nothing in particular")),
         ("Source file", Cell(text=snapshot.files.get(method, "not installed"))),
@@ -209,11 +205,11 @@ def _heads(spent: Column) -> tuple[Column, ...]:
     )
 
 
-def _runs(mine: Sequence[Run], counts: Mapping[tuple[Any, ...], Run], snapshot: Snapshot) -> Table:
+def _runs(mine: Sequence[Run], snapshot: Snapshot) -> Table:
     kept = sorted(mine, key=lambda run: run.order, reverse=True)[:MOST_RUNS]
     names = {run.family for run in mine}
     spent, column = _SPENT.get(names.pop(), _TOKENS_KEPT) if len(names) == 1 else _TOKENS_KEPT
-    lines = tuple(_line(run, spent, state(run, counts, snapshot)) for run in kept)
+    lines = tuple(_line(run, spent, state(run, snapshot)) for run in kept)
     caption = f"Runs of {snapshot.title(mine[0].method)}, newest first"
     return Table(caption=caption, columns=_heads(column), lines=lines, live=True)
 
@@ -229,7 +225,7 @@ def _line(run: Run, spent: str, counts: str) -> Line:
         figure_cell(run, spent, spans=False),
         Cell(text=minute(run.started)),
         Cell(text=counts, kind="" if counts == "current" else "warn"),
-        Cell(text=words.STATUS[run.status], href=f"../{run_path(run.id)}"),
+        Cell(text=meanings.STATUS[run.status], href=f"../{run_path(run.id)}"),
     )
     return Line(cells=cells)
 

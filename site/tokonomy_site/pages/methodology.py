@@ -7,7 +7,7 @@ from typing import get_args
 
 from tokonomy.measure.reasons import REASONS
 from tokonomy.store.fields import Status
-from tokonomy_site import epochs, trust, words
+from tokonomy_site import epochs, meanings, trust, words
 from tokonomy_site.cells import CAPPED, NONE, SIGNS, mark, quoted
 from tokonomy_site.figures import contains, known, mebibytes, minute, ratio, span
 from tokonomy_site.gaps import unmeasured
@@ -21,7 +21,8 @@ from tokonomy_site.tables import Cell, text_table
 def pages(snapshot: Snapshot) -> Iterator[Page]:
     """The one page."""
     statuses: list[tuple[str | Cell, ...]] = [
-        (words.STATUS[status], status, words.STATUS_MEANING[status]) for status in get_args(Status)
+        (meanings.STATUS[status], status, meanings.STATUS_MEANING[status])
+        for status in get_args(Status)
     ]
     reasons: list[tuple[str | Cell, ...]] = [
         (Cell(text=code, kind="mono"), sentence) for code, sentence in _codes()
@@ -55,7 +56,7 @@ def pages(snapshot: Snapshot) -> Iterator[Page]:
 
 def _codes() -> list[tuple[str, str]]:
     """Every reason code; those of signals, which differ by name only, in one line."""
-    every = {**REASONS, **words.DERIVED}
+    every = {**REASONS, **meanings.DERIVED}
     named = {code: said for code, said in every.items() if not code.startswith("signal-SIG")}
     return sorted({**named, "signal-NAME": "The process was ended by the signal named."}.items())
 
@@ -64,7 +65,7 @@ MOST = 100  # runs of a table
 
 
 def control_sentence(timed: list[Run]) -> str:
-    """How often the reference, timed against itself, was found equal to itself."""
+    """How often the reference, timed against itself, has an interval that covers 1."""
     held = [run for run in timed if run.figure("latency_ratio").low is not None]
     if not held:
         return "No reference cell with an interval is in the store yet, so nothing can be said."
@@ -109,7 +110,7 @@ def _listed(runs: list[Run], title: str) -> object:
             Cell(text=minute(run.started), href=run_path(run.id)),
             f"{run.method} {setting(run.params)}".strip(),
             f"{run.task_ref}, {run.scenario}, batch {run.batch_size}, {run.device}",
-            words.STATUS[run.status],
+            meanings.STATUS[run.status],
             quoted(run, "latency_ratio") if known(figure) else NONE,
             mebibytes(memory.value) if memory.value is not None else NONE,
         ))  # fmt: skip

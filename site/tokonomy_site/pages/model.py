@@ -79,11 +79,11 @@ def _facts(
 
 
 def _plain(runs: Sequence[Run], snapshot: Snapshot) -> Table | None:
-    """Scores of the unmodified model, from the newest run of each task that has one."""
+    """Scores of the unmodified model, from the newest run of each task that counts."""
     newest = {
         (run.task_ref, run.data_hash, run.weights_hash, run.precision, run.device): run
         for run in runs
-        if known(run.figure("reference_accuracy"))
+        if run.counts and known(run.figure("reference_accuracy"))
     }
     lines = tuple(
         _line(run, snapshot)

@@ -11,7 +11,7 @@ from tokonomy.store.fields import Arm
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy.store.observed import Quality, Timing, Work
 from tokonomy.store.record import Record
-from tokonomy_site import standing, trust, words
+from tokonomy_site import meanings, standing, trust, words
 from tokonomy_site.cells import NONE, explained, mark, quoted, told
 from tokonomy_site.environment import clean
 from tokonomy_site.families import CACHE, DECODING, Baseline, family
@@ -121,7 +121,7 @@ def _groups(record: Record, arm: Arm) -> heat.Scores:
 
 def _verdict(run: Run, record: Record) -> str:
     if run.status != "ok":
-        word = words.STATUS[run.status]
+        word = meanings.STATUS[run.status]
         detail = f" {clean(record.detail)}" if record.detail else ""
         return f"{word[0].upper()}{word[1:]}: {explained(run.reason)}{detail}"
     accuracy, speed = run.figure("accuracy"), run.figure("speed_up")
@@ -186,11 +186,11 @@ def _notes(run: Run, record: Record, attempts: Sequence[Run], snapshot: Snapshot
                    href="../methodology.html#straight", link="How the ruler is tested")  # fmt: skip
     for text, kind, link in trust.told(run):
         yield Note(text=text, kind=kind, href=link, link="Read more" if link else "")
-    later = [other for other in attempts if other.order > run.order]
-    if later:
-        newest = later[-1]
-        yield Note(text="Superseded: the cell was run again.", kind="alert",
-                   href=f"{newest.id}.html", link=f"Newest run, {newest.started[:10]}")  # fmt: skip
+    for other in attempts:
+        if other.current and other is not run:
+            link = f"That run, {other.started[:10]}, {other.trust.level}"
+            yield Note(text="Another run stands for this cell.", kind="alert",
+                       href=f"{other.id}.html", link=link)  # fmt: skip
     if snapshot.stale(run):
         yield Note(text="Stale: the method's code has changed since this run.", kind="alert")
     for flag in record.flags:
@@ -219,7 +219,7 @@ def _figure(run: Run, name: str) -> tuple[str, ...]:
     value = (figure.text or NONE) if figure.value is None else form(figure.value)
     why = f"{told(figure.reason)} " if figure.reason else ""
     why += f"{warning} " if (warning := _warning(figure)) else ""
-    why += f"Boundary: {figure.text}. " if figure.text in words.BOUNDARIES else ""
+    why += f"Boundary: {figure.text}. " if figure.text in meanings.BOUNDARIES else ""
     counted = NONE if value == NONE else "1 reading"
     if figure.n is not None:
         counted = f"{count(figure.n)} {meaning.counted or ''}".strip()
@@ -229,9 +229,9 @@ def _figure(run: Run, name: str) -> tuple[str, ...]:
 
 def _warning(figure: Metric) -> str:
     """What is said of a number besides the number itself; empty where nothing is."""
-    if figure.value is None or not figure.text or figure.text in words.BOUNDARIES:
+    if figure.value is None or not figure.text or figure.text in meanings.BOUNDARIES:
         return ""
-    return words.WARNINGS.get(figure.text, figure.text)
+    return meanings.WARNINGS.get(figure.text, figure.text)
 
 
 def _layers(work: Work) -> list[tuple[str, ...]]:
@@ -264,7 +264,7 @@ def _others(attempts: Sequence[Run]) -> list[Other]:
         Other(
             href=f"{other.id}.html",
             title=other.started[:19].replace("T", " "),
-            text=words.STATUS[other.status],
+            text=meanings.STATUS[other.status],
         )
         for other in attempts
     ]

@@ -66,9 +66,11 @@ def _facts(ref: str, card: TaskCard | None, runs: Sequence[Run]) -> Iterator[tup
 
 
 def _references(runs: Sequence[Run]) -> Iterator[tuple[str, Cell]]:
-    """The unmodified model's accuracy, from the newest run of each model."""
+    """The unmodified model's accuracy, from the newest run of each model that counts."""
     newest = {
-        (r.model_ref, r.weights_hash): r for r in runs if known(r.figure("reference_accuracy"))
+        (r.model_ref, r.weights_hash): r
+        for r in runs
+        if r.counts and known(r.figure("reference_accuracy"))
     }
     for run in newest.values():
         figure = run.figure("reference_accuracy")

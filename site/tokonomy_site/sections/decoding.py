@@ -172,7 +172,10 @@ def _longer(lengths: Sequence[Length]) -> str:
     found, most = faster_from(lengths), count(lengths[-1].longest)
     if isinstance(found, Missing):
         return explained(found.reason)
-    return f"It is surely faster on prompts of {count(found)} tokens and more, up to {most}."
+    return (
+        "The 95 % interval of the latency ratio lies below 1 on prompts of "
+        f"{count(found)} tokens and more, up to {most}."
+    )
 
 
 def bars(samples: Sequence[Decoded]) -> Bars | str:

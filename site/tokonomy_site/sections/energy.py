@@ -10,10 +10,11 @@ from tokonomy.store.observed import Energy, Idle, Trial
 from tokonomy_site.cells import NONE, said, told
 from tokonomy_site.environment import clean
 from tokonomy_site.figures import percent, seconds, significant
+from tokonomy_site.meanings import BOUNDARIES
 from tokonomy_site.sections.traces import Drawn, power
 from tokonomy_site.snapshot import Run
 from tokonomy_site.tables import Cell, Column, Line, Table, text_table
-from tokonomy_site.words import BOUNDARIES, plural
+from tokonomy_site.words import plural
 
 MOST_TRIALS = 200
 

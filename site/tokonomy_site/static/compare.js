@@ -57,13 +57,18 @@
       ? "" : ` [${write3(low, figure)} to ${write3(high, figure)}]`;
     return `${write3(value, figure)} ${unit}${ends}`.trim();
   };
-  /* Sessions differ by more than the intervals of costs know, so these get no verdict. */
+  /* Sittings differ by more than the intervals of costs know, so these get no verdict. */
   const WITHIN = ["cost", "energy"];
+  /* Half the interval's width: about the least distance that would show. */
+  const least = (low, high, { by, unit }) => by === "ratio"
+    ? `${Math.sqrt(high / low).toFixed(2)} times`
+    : `${+((high - low) / 2).toPrecision(2)} ${unit === "%" ? "points" : unit}`;
   const judged = ([value, low, high], figure) => {
     const none = figure.by === "ratio" ? 1 : 0;
     if (WITHIN.includes(figure.need) && !isNaN(low + high)) return ["within the runs only", "soft"];
     if (figure.exact ? value === none : low <= none && high >= none) {
-      return [figure.exact ? "the same" : "no detectable difference", "soft"];
+      return figure.exact ? ["the same", "soft"]
+        : [`no detectable difference; about ${least(low, high, figure)} could be told`, "soft"];
     }
     if (isNaN(low) || isNaN(high)) return ["no interval, so nothing is said", "soft"];
     if (!figure.better) return ["differs", ""];

@@ -53,6 +53,7 @@ SETTING: dict[str, tuple[Kind, str]] = {
     "flags": ("text", "Codes of what a reader must know, as JSON."),
 }
 TRUST = "How far it is to be believed: withdrawn, disputed, superseded, verified or self-reported."
+CURRENT = "Whether it stands for its cell: the newest run of the highest standing."
 WORDS = {"effect": "effect", "energy_j": "energy_boundary"}
 """Figures with a word, and the column that has it."""
 
@@ -79,6 +80,7 @@ def _columns() -> Iterator[Column]:
         kind, doc = SETTING[name]
         yield Column(name=name, kind=kind, unit="", doc=doc)
     yield Column(name="trust", kind="text", unit="", doc=TRUST)
+    yield Column(name="current", kind="truth", unit="", doc=CURRENT)
     for name, meaning in METRICS.items():
         said = f"{meaning.title}. {meaning.doc}"
         if meaning.unit:
@@ -98,7 +100,7 @@ def values(run: Run) -> dict[str, Any]:
     """A run's values by column; what is missing is None."""
     found: dict[str, Any] = {name: getattr(run, name) for name in COLUMNS}
     found["params"] = json.dumps(dict(run.params), sort_keys=True, ensure_ascii=False)
-    found["trust"] = run.trust
+    found |= {"trust": run.trust, "current": run.current}
     found["flags"] = json.dumps(list(run.flags), ensure_ascii=False)
     for name, metric in run.metrics.items():
         found |= {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tokonomy.store.exports.columns import BOUNDARY, SETTING
+from tokonomy.store.exports.columns import BOUNDARY, CURRENT, SETTING, TRUST
 from tokonomy.store.metrics import METRICS, WITH_INTERVAL
 
 DATABASE = "tokonomy"  # the file's name without its ending
@@ -34,7 +34,9 @@ _OWN = {
     "unit": "Unit of the figure; 1 for shares and ratios.",
     "n": "Independent units behind it.",
     "text": "The value of a figure that is a name, or a warning on its number.",
-    "newest": "1 for the newest run of what is alike, else 0.",
+    "standing": "What statements alone make of it: as trust, but for superseded.",
+    "trust": TRUST,
+    "current": CURRENT,
     "energy_boundary": BOUNDARY,
     "peak_memory_mib": "Peak memory, in MiB.",
     "gflops": "FLOPs, in thousands of millions.",
@@ -43,15 +45,16 @@ _OWN = {
 _RUN = tuple(SETTING)
 TABLES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "leaderboard": (
-        "Newest results",
-        "The newest run of each cell that is a result, with every figure, also where it failed. "
-        "What people doubt or took back is here too: see statement. Compare rows of one device "
-        "class, task, model, precision, scenario and mode only.",
+        "Results",
+        "Of each cell the newest result of the highest standing, with every figure, also where it "
+        "failed: a verified run before others, a disputed one where there is no other, none that "
+        "was withdrawn. Compare rows of one device class, task, model, precision, scenario and "
+        "mode only.",
         (),  # all that views.FIGURES names, below
     ),
-    "runs": ("Runs", "A row for each run, newest or not, whatever it is for.", ()),
+    "runs": ("Runs", "A row for each run, superseded or not, whatever it is for.", ()),
     "run": ("Runs, stored", "What each run was of; figures are in metric.",
-            ("id", *_RUN, "derivation")),
+            ("id", *_RUN, "standing", "derivation")),
     "metric": ("Figures", "A row for each figure of each run, with interval, count and reason.",
                ("run", "name", "value", "low", "high", "unit", "n", "reason", "text")),
     "statement": ("Statements", "What people said of a record later; see the levels of trust.",
@@ -85,13 +88,13 @@ VIEWS: dict[str, tuple[str, ...]] = {
         "family", "method", "params", "task", "split", "model", "embedded", "device",
         "device_class", "precision", "scenario", "batch_size", "mode", "threads", "seed",
         "protocol", *figures(), "peak_memory_mib", "gflops", "status", "reason", "flags", "suite",
-        "started", "run_id",
+        "started", "run_id", "trust",
     ),
     "runs": (
         "started", "status", "reason", "detail", "suite", "role", "flags", "family", "method",
         "params", "task", "split", "model", "embedded", "device", "device_class", "precision",
         "scenario", "batch_size", "mode", "threads", "seed", "harness_version", "harness_commit",
-        "protocol", "cell_key", "run_id", "newest",
+        "protocol", "cell_key", "run_id", "trust", "current",
     ),
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ def facts(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in COLUMNS} | {
         "params": dict(run.params),
         "trust": run.trust,
+        "current": run.current,
         "metrics": figures,
     }
 

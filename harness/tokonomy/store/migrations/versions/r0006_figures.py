@@ -37,7 +37,7 @@ def _part(figure: str, part: str = "value") -> str:
     return f"(SELECT {part} FROM metric WHERE metric.run = run.id AND metric.name = '{figure}')"
 
 
-def _columns() -> list[str]:
+def columns() -> list[str]:
     figures: list[str] = []
     for name in (each.removesuffix("*") for each in FIGURES):
         part = "text" if name == "effect" else "value"
@@ -57,6 +57,6 @@ def _columns() -> list[str]:
 
 def upgrade() -> None:
     op.execute("DROP VIEW leaderboard")
-    columns = ",\n  ".join(_columns())
+    shown = ",\n  ".join(columns())
     only = "WHERE run.place = 1 AND run.role = 'result'"
-    op.execute(f"CREATE VIEW leaderboard AS SELECT\n  {columns}\nFROM {RANKED}\n{only}")
+    op.execute(f"CREATE VIEW leaderboard AS SELECT\n  {shown}\nFROM {RANKED}\n{only}")
