@@ -93,7 +93,7 @@ def place(run: Run) -> str:
     )
 
 
-_SAID = {"disputed": "Disputed", "resolved": "Dispute settled", "withdrawn": "Withdrawn"}
+_SAID = {"disputed": "Disputed", "resolved": "Settled", "withdrawn": "Withdrawn"}
 
 
 def _said(snapshot: Snapshot) -> Iterator[Item]:

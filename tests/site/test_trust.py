@@ -156,7 +156,7 @@ def test_a_newer_run_does_not_displace_a_verified_one(tmp_path: Path) -> None:
     assert f"Superseded: {LEVELS['superseded']}." in page(site, AGAIN)
     assert f'href="{OLD.run_id}.html"' in page(site, AGAIN)
     assert "Another run stands" not in page(site, OLD)
-    assert "Dispute settled: made-up keep 0.3 on" in read(site / "feed.xml")
+    assert "Settled: made-up keep 0.3 on" in read(site / "feed.xml")
     with open_store(site / "data/tokonomy.sqlite", create=False) as store:
         assert {run.run_id for run in store.latest()} == {
             each.run_id for each in EVERY if each is not AGAIN
