@@ -1,10 +1,11 @@
 """From what was changed to the cells that must be measured again, and only those.
 
-A cell's key is a hash over the code of its method, task and family, the data, the weights, the
-libraries that compute, and the version of the protocol. Here a suite is expanded twice, with the
-cards as they are and as they were, and the difference is taken: a cell is measured if it was not
-there before, or if a file changed that its key is made of (``catalog.sources``). Nothing is run or
-imported for that. A change of a card's words changes no key.
+A cell's key is a hash over the code of its method and family, the data of its task, the weights,
+the libraries that compute, and the version of the protocol. Here a suite is expanded twice, with
+the cards as they are and as they were, and the difference is taken: a cell is measured if it was
+not there before, or if a file changed that its key is made of (``catalog.sources``). Nothing is run
+or imported for that, so data count as changed with the code that makes them. A change of a card's
+words changes no key.
 
 The answer is a suite again, narrowed, so that whatever runs suites can run it.
 """
@@ -41,6 +42,7 @@ class Affected:
         everything: Why every cell is touched; empty where that is not so.
         files: By noun and id, the changed files that its results depend on.
         asks: Noun and id of cards that ask for other cells than before.
+        brought: Noun and id of cards that are new or whose own files were changed.
     """
 
     now: Tree
@@ -48,6 +50,7 @@ class Affected:
     everything: str = ""
     files: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     asks: Collection[tuple[str, str]] = ()
+    brought: Collection[tuple[str, str]] = ()
 
     def ids(self, noun: str) -> set[str]:
         """What is touched of one noun: methods, tasks, models or families."""
@@ -84,6 +87,7 @@ def affected(root: Path, base: str, paths: Iterable[str]) -> Affected:
         files={key: found for key, found in hit.items() if found},
         asks={key for key in now.cards.keys() & was.cards.keys()
               if _asked(now, key) != _asked(was, key)},
+        brought={key for key in now.cards if key not in was.cards or now.own(*key) & changed},
     )  # fmt: skip
 
 
@@ -171,19 +175,35 @@ def narrowed(
         was: The suite before; None where it is new.
         besides: More that it is asked for.
     """
-    if found.everything or was is None or _measuring(suite) != _measuring(was):
-        return suite
-    known = {spot for each in was.select for spot in spots(was, each, found.was)}
+    known: set[Spot] = set()
+    if not found.everything and was is not None and _measuring(suite) == _measuring(was):
+        known = {spot for each in was.select for spot in spots(was, each, found.was)}
     parts: list[Selection] = []
+    done: set[Spot] = set()
     for selection in (*suite.select, *besides):
+        if _unknown(suite, selection, found.now) and not (
+            was and selection in was.select and _unknown(was, selection, found.was)
+        ):
+            parts.append(selection)  # whoever runs it is told what is wrong with it
+            continue
         all_of_it = list(spots(suite, selection, found.now))
-        wanted = [spot for spot in all_of_it if spot not in known or _touched(spot, found)]
-        known |= set(wanted)  # each once
-        if len(wanted) == len(all_of_it) and wanted:
+        wanted = [spot for spot in all_of_it
+                  if (spot not in known or _touched(spot, found)) and spot not in done]  # fmt: skip
+        done.update(wanted)
+        whole = len(wanted) == len(all_of_it)
+        if whole and {spot.task for spot in all_of_it} == set(selection.tasks):
             parts.append(selection)
-        elif wanted:
+        else:
             parts += _selections(selection, all_of_it, wanted)
     return suite.model_copy(update={"select": parts}) if parts else None
+
+
+def _unknown(suite: Suite, selection: Selection, tree: Tree) -> bool:
+    """Whether a selection names what is not there."""
+    family, tasks = suite.family_of(selection), dict(tree.of("task"))
+    methods = set(selection.methods) - {"all"} - tree.offered(family).keys()
+    refs = {ref.partition(":")[0] for ref in selection.tasks} - tasks.keys()
+    return family not in FAMILIES or bool(methods or refs)
 
 
 def _touched(spot: Spot, found: Affected) -> bool:
@@ -206,7 +226,6 @@ def _selections(
     parts = []
     for place, settings in places.items():
         task, model, scenario, precision, mode = place
-        given = {name: each for name, each in selection.params.items() if name in settings}
         less = {
             name: [json.loads(each) for each in params]
             for name, params in settings.items() if params != whole[place][name]
@@ -214,7 +233,7 @@ def _selections(
         parts.append(selection.model_copy(update={
             "tasks": [task], "models": [model], "scenarios": [scenario],
             "precisions": [precision], "modes": [mode],
-            "methods": list(settings), "params": given | less,
+            "methods": list(settings), "params": selection.params | less,
         }))  # fmt: skip
     for axis in ("modes", "precisions", "scenarios", "models", "tasks"):
         parts = _merged(parts, axis)
@@ -239,24 +258,28 @@ def _merged(parts: Iterable[Selection], axis: str) -> list[Selection]:
 
 
 def unnamed(suites: Iterable[Suite], found: Affected) -> dict[str, list[Selection]]:
-    """Cells, by suite, of touched methods and tasks that none of the suites names.
+    """Cells, by suite, of methods and tasks that somebody brings and none of the suites names.
 
-    A method is measured wherever its family is, a task with the methods of the first selection of
-    its family: what somebody brings is measured whether a suite names it or not.
+    A method is measured wherever its family is, at the ends of its sweep; a task on its embedded
+    models with the methods of the first selection of its family. One that only reaches what was
+    changed is left to the suites that name it.
     """
     placed = [(suite, each) for suite in suites for each in suite.select]
     here = {spot for suite, each in placed for spot in spots(suite, each, found.now)}
-    methods = found.ids("method") - {spot.method for spot in here}
-    tasks = found.ids("task") - {spot.task.partition(":")[0] for spot in here}
+    brought = {noun: {name for kind, name in found.brought if kind == noun}
+               for noun in ("method", "task")}  # fmt: skip
+    methods = brought["method"] - {spot.method for spot in here}
+    tasks = brought["task"] - {spot.task.partition(":")[0] for spot in here}
     more: dict[str, list[Selection]] = defaultdict(list)
     begun: set[tuple[str, str]] = set()
     for suite, each in placed:
         family = suite.family_of(each)
         names = [name for name in _every(found.now.offered(family)) if name in methods]
         if names:
-            more[suite.id].append(each.model_copy(update={"methods": names, "params": {}}))
+            update = {"methods": names, "params": {}, "settings": "ends"}
+            more[suite.id].append(each.model_copy(update=update))
         refs = [name for name, card in found.now.of("task")
-                if name in tasks and family in card.families]  # fmt: skip
+                if name in tasks and family in card.families and card.models]  # fmt: skip
         if refs and (suite.id, family) not in begun:
             more[suite.id].append(each.model_copy(update={"tasks": refs, "models": []}))
         begun.add((suite.id, family))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tokonomy.catalog.cards import Card
+from tokonomy.catalog.definitions import called
 from tokonomy.catalog.reading import parse_card
 from tokonomy.catalog.sources import reached
 from tokonomy.errors import BadCard
@@ -24,7 +24,6 @@ FAMILIES: Mapping[str, str] = {
     "kv": "tokonomy.families.language.family",
 }
 WEIGHTS = "tasks/tokonomy_tasks/models/weights"
-_CALLED = re.compile(r"""!function\s+["']?([A-Za-z_]\w*)\.\w+""")
 
 
 def module_of(path: str) -> str | None:
@@ -122,16 +121,24 @@ class Tree:
         if (noun, name) not in self.cards:
             return frozenset()
         module = self.cards[noun, name][1]
-        found = set(self.reaches(module).values())
-        own = self.find(module)
-        if noun == "task" and own is not None:
-            stem = own.with_suffix("").as_posix()
-            beside = [path for path in self._data if path.rpartition(".")[0] == stem]
-            package = module.rpartition(".")[0]
-            for called in _CALLED.findall("\n".join(self.text(path) or "" for path in beside)):
-                found |= set(self.reaches(f"{package}.{called}").values())
-            found |= set(beside)
+        package = module.rpartition(".")[0]
+        found = {*self.reaches(module).values(), *self.own(noun, name)}
+        for path in self.own(noun, name) if noun == "task" else ():
+            if not path.endswith(".py"):
+                for each in called(self.text(path) or ""):
+                    found |= set(self.reaches(f"{package}.{each}").values())
         return frozenset(found)
+
+    def own(self, noun: str, name: str) -> frozenset[str]:
+        """Files that are a card's alone: that of its module, and a task's data beside it."""
+        own = self.find(self.cards[noun, name][1])
+        if own is None:
+            return frozenset()
+        stem = own.with_suffix("").as_posix()
+        beside = self._data if noun == "task" else ()
+        return frozenset(
+            {own.as_posix(), *(path for path in beside if path.rpartition(".")[0] == stem)}
+        )
 
     @cached_property
     def _data(self) -> list[str]:
