@@ -69,16 +69,13 @@ def test_a_first_night_and_one_in_which_a_method_became_slow(place: Path, tmp_pa
     assert (out / "report.md").read_text() == first.stdout
 
     nights.append((out / "records.jsonl").read_text(encoding="utf-8"))
-    done = call(place, "ci/nightly.py", "--suite", "small", "--out", str(out), "--new-device")
-    assert done.returncode == 0, done.stdout
-    nights.append((out / "records.jsonl").read_text(encoding="utf-8"))
-    for night, records in enumerate(nights):
+    for night, records in enumerate((*nights, nights[0])):
         shelf = place / f"results/records/{night}.jsonl"
         shelf.write_text(records, encoding="utf-8")
-        dated(shelf, len(nights) - night)
+        dated(shelf, 3 - night)
     text = (place / METHOD).read_text()
     slow = text.replace(
-        "            count = ", "            sum(range(5_000_000))\n            count = ", 1
+        "            count = ", "            sum(range(1_000_000))\n            count = ", 1
     )
     assert slow != text
     (place / METHOD).write_text(slow)

@@ -7,7 +7,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -425,6 +425,15 @@ def test_a_window_with_one_stalled_call_is_measured_again() -> None:
     assert len(found.trials) == 10
 
 
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Nothing is kept from the collector, as in a program that did not ask for it."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("thawed")
 def test_calls_that_always_fill_a_window_give_nothing() -> None:
     windows_begun = []
 
@@ -439,8 +448,14 @@ def test_calls_that_always_fill_a_window_give_nothing() -> None:
     assert len(windows_begun) >= 4
 
 
+def test_what_was_kept_from_the_collector_stays_so() -> None:
+    gc.freeze()
+    run(MadeUp(), method=lambda _: time.sleep(0.001))
+    assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.usefixtures("thawed")
 def test_the_collector_looks_at_nothing_old_in_windows() -> None:
-    gc.unfreeze()
     during = [0]
     run(MadeUp(), method=lambda _: (time.sleep(0.001), during.append(gc.get_freeze_count())))
     assert max(during) > 0
