@@ -171,7 +171,7 @@ def test_from_a_fork_to_a_row_on_the_site(
     asked = ("ci/guard.py", "--base", "origin/main", "--head", "HEAD")
     guarded = trusted.run(*asked, "--own")
     assert guarded.returncode == 0, guarded.stdout + guarded.stderr
-    assert "maintainers says 'verified' of" in guarded.stdout
+    assert "'maintainers' says 'verified' of" in guarded.stdout
     refused = trusted.run(*asked)
     assert refused.returncode == 1
     assert "says 'verified', which only maintainers say" in refused.stdout
@@ -235,7 +235,8 @@ def test_what_a_hostile_pull_request_holds_is_found_and_not_run(
     assert "records-stated: " in guarded.stdout
     shelf_name = "results/records/language-quick.jsonl"
     told_of = (
-        f"me says 'verified' of {record['run_id'][:12]}, published in {shelf_name}, by Somebody"
+        f"'me' says 'verified' of {record['run_id'][:12]}, published in {shelf_name}, by Somebody"
+        "; added by Somebody"
     )
     assert told_of in guarded.stdout
     assert told["stated"] == [told_of]
@@ -243,7 +244,7 @@ def test_what_a_hostile_pull_request_holds_is_found_and_not_run(
     assert said.returncode == 0, said.stderr
     assert "Does not pass yet" in said.stdout
     assert "<script" not in said.stdout
-    assert "me says" in said.stdout
+    assert "added by Somebody" in said.stdout
 
 
 def test_what_was_approved_by_mistake_meets_no_secret_and_is_not_collected(
