@@ -2,9 +2,11 @@
 
 What is measured is code of a pull request that a maintainer has read and approved, by its full
 commit id. It runs without any secret, without the network where the system allows that, and only
-if the checkout is exactly that commit. What asks for that, and limits it, is the code of this
-script's own checkout: of the main branch, no pull request can change it. Code of what was approved
-runs in the limited process alone.
+if the files of the checkout are exactly those of that commit. What asks for that, and limits it, is
+the code of this script's own checkout: of the main branch, no pull request can change it. The
+commit must have been fetched into that one too; git is asked there alone, so that of what was
+approved this script runs nothing outside of the limited process. It is no sandbox, though: what
+runs there, or ran before in its `make setup`, can write what this user can.
 
     python ci/bench.py --checkout ../approved --approved 0123… --suite gpu-vision --out measured
 """
@@ -13,18 +15,21 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from tokonomy.errors import UsageError
-from tokonomy.store.git import done, resolved
 from tokonomy.submit import gate
 from tokonomy.submit.affected import affected
-from tokonomy.submit.changes import changed, fork_point
+from tokonomy.submit.changes import brought, fork_point
+from tokonomy.submit.contents import contents, strayed, taken
 from tokonomy.submit.limited import Limits
 from tokonomy.submit.scaffold import checkout
 from tokonomy.submit.scripts import say, script
+
+_OWN = Path(__file__).resolve().parents[1]
 
 
 @script
@@ -51,14 +56,18 @@ def main(
 ) -> None:
     """Measure what the approved commit touches."""
     root = checkout(place.resolve())
-    _approved(root, approved)
-    point = fork_point(root, base)
-    found = affected(root, point, changed(root, point))
-    out.mkdir(parents=True, exist_ok=True)
+    if not re.fullmatch(r"[0-9a-f]{40}", approved):
+        raise UsageError(f"--approved is the full id of a commit, 40 hex digits; got {approved!r}")
+    with taken(_OWN, approved) as files:
+        wanted = contents(files)
+        _same(root, wanted)
+        point = fork_point(files, base)
+        found = affected(files, point, brought(files, point, approved))
+        out.mkdir(parents=True, exist_ok=True)
+        made = gate.plans(files, point, found, suites, out)
     database, ended = out / "bench.sqlite", []
     limits = Limits(time_s=3600 * hours, memory_bytes=round(memory_gib * 2**30))
     options = [word for each in measure for word in ("--measure", each)]
-    made = gate.plans(root, point, found, suites, out)
     for name, plan in made.items():
         ended.append(gate.measure(root, plan, database, limits, out / f"{name}.log", options))
         say(f"{name}: exit status {ended[-1].code}; network: {ended[-1].network}", err=True)
@@ -68,7 +77,7 @@ def main(
         )
     records = gate.handed(database, out / "records.jsonl")
     said = gate.problems(bool(made), records, ended, failures=False)
-    _approved(root, approved)  # what ran could have changed what lies here
+    _same(root, wanted)  # what ran could have changed what lies here
     if records:
         gate.of_commit(records, approved)
     for problem in said:
@@ -78,17 +87,11 @@ def main(
         sys.exit(1)
 
 
-def _approved(root: Path, approved: str) -> None:
+def _same(root: Path, wanted: Mapping[str, str]) -> None:
     """Raise unless exactly what was approved lies here."""
-    if not re.fullmatch(r"[0-9a-f]{40}", approved):
-        raise UsageError(f"--approved is the full id of a commit, 40 hex digits; got {approved!r}")
-    here = resolved(root, "HEAD")
-    if here != approved:
-        raise UsageError(f"{approved} was approved, and {here} is checked out; approve that one")
-    dirty = done(root, ["status", "--porcelain", "-z", "--untracked-files=all"])
-    if dirty:
-        first = dirty.split(b"\0")[0].decode(errors="replace")
-        raise UsageError(f"the checkout is not what was approved: {first}")
+    path = strayed(root, wanted)
+    if path is not None:
+        raise UsageError(f"the checkout is not what was approved: {path}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ def test_the_module_of_a_function_is_found_however_it_is_written(text: str) -> N
 
 @pytest.mark.parametrize(
     "text", ["", "a: m.x", "# !function m.x", "a: '!function m.x'", "a: !function x",
-             "a: !function m.x\nb: [", "a: !function m.x\nb: " + "[" * 150_000, "a: !function {m: x}"]
+             "a: !function m.x\nb: [", "a: !function m.x\nb: " + "[" * 150_000,
+             "a: !function {m: x}"]
 )  # fmt: skip
 def test_what_names_no_function_or_is_broken_has_none(text: str) -> None:
     assert called(text) == ()

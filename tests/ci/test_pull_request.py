@@ -126,8 +126,10 @@ def report(folder: Path) -> dict[str, Any]:
 
 def bench(gate: Clone, runner: Clone, approved: str, out: Path) -> subprocess.CompletedProcess[str]:
     """The gate's code of the main branch on what a runner checked out."""
+    gate.git("fetch", "-q", str(runner.root), "HEAD")
     return gate.run("ci/bench.py", "--checkout", str(runner.root), "--approved", approved,
-                    "--suite", "tiny", "--memory-gib", "8", "--out", str(out))  # fmt: skip
+                    "--base", "main", "--suite", "tiny", "--memory-gib", "8",
+                    "--out", str(out))  # fmt: skip
 
 
 def test_from_a_fork_to_a_row_on_the_site(
@@ -169,7 +171,7 @@ def test_from_a_fork_to_a_row_on_the_site(
     asked = ("ci/guard.py", "--base", "origin/main", "--head", "HEAD")
     guarded = trusted.run(*asked, "--own")
     assert guarded.returncode == 0, guarded.stdout + guarded.stderr
-    assert "maintainers says 'verified' of" in guarded.stdout
+    assert "'maintainers' says 'verified' of" in guarded.stdout
     refused = trusted.run(*asked)
     assert refused.returncode == 1
     assert "says 'verified', which only maintainers say" in refused.stdout
@@ -233,7 +235,8 @@ def test_what_a_hostile_pull_request_holds_is_found_and_not_run(
     assert "records-stated: " in guarded.stdout
     shelf_name = "results/records/language-quick.jsonl"
     told_of = (
-        f"me says 'verified' of {record['run_id'][:12]}, published in {shelf_name}, by Somebody"
+        f"'me' says 'verified' of {record['run_id'][:12]}, published in {shelf_name}, by Somebody"
+        "; added by Somebody"
     )
     assert told_of in guarded.stdout
     assert told["stated"] == [told_of]
@@ -241,7 +244,7 @@ def test_what_a_hostile_pull_request_holds_is_found_and_not_run(
     assert said.returncode == 0, said.stderr
     assert "Does not pass yet" in said.stdout
     assert "<script" not in said.stdout
-    assert "me says" in said.stdout
+    assert "added by Somebody" in said.stdout
 
 
 def test_what_was_approved_by_mistake_meets_no_secret_and_is_not_collected(
@@ -255,6 +258,9 @@ def test_what_was_approved_by_mistake_meets_no_secret_and_is_not_collected(
     spy = (
         "        inner = torch.serialization.os\n"
         "        inner.truncate('README.md', 3)\n"
+        "        inner.system('git update-index --assume-unchanged README.md')\n"
+        "        inner.system('git config filter.spy.clean \\'env >> .git/ran; cat\\'')\n"
+        "        inner.system('echo \\'* filter=spy\\' > .git/info/attributes; touch LICENSE')\n"
         "        raise RuntimeError(f'seen: {dict(inner.environ)}')\n"
     )
     mine.edit(METHOD, "        counts = stages(", spy + "        counts = stages(")
@@ -262,10 +268,22 @@ def test_what_was_approved_by_mistake_meets_no_secret_and_is_not_collected(
     runner = fetched(upstream, mine, tmp_path / "runner")
     measured = bench(upstream, runner, sha, tmp_path / "measured")
     assert measured.returncode == 2
-    assert "the checkout is not what was approved: " in measured.stderr
+    assert "the checkout is not what was approved: README.md" in measured.stderr
+    ran = runner.root / ".git/ran"
+    assert not ran.exists() or SECRET not in ran.read_text()
+    assert runner.git("config", "filter.spy.clean")
     seen = [path.read_text(errors="replace") for path in (tmp_path / "measured").iterdir()]
     assert any("seen: " in text for text in seen)
     assert not [text for text in (*seen, measured.stdout, measured.stderr) if SECRET in text]
+
+
+def spied(runner: Clone) -> Path:
+    """Settings by which git, in that clone, runs a program at a look at its files."""
+    ran = runner.root / ".git/ran"
+    runner.git("config", "filter.spy.clean", f"env >> {ran}; cat")
+    runner.git("config", "core.fsmonitor", f"env >> {ran}; false")
+    (runner.root / ".git/info/attributes").write_text("* filter=spy\n")
+    return ran
 
 
 def test_only_what_was_approved_is_measured(upstream: Clone, fork: Fork, tmp_path: Path) -> None:
@@ -277,18 +295,31 @@ def test_only_what_was_approved_is_measured(upstream: Clone, fork: Fork, tmp_pat
     later = mine.commit("Change it after the approval")
     runner = fetched(upstream, mine, tmp_path / "runner")
     for said, error in (
-        (approved, f"{approved} was approved, and {later} is checked out"),
+        (approved, "the checkout is not what was approved: ci/bench.py"),
+        ("0" * 40, "no such revision of the repository"),
         ("main", "--approved is the full id of a commit"),
         (later[:12], "--approved is the full id of a commit"),
     ):
         done = bench(upstream, runner, said, tmp_path / "measured")
         assert done.returncode == 2
         assert error in done.stderr
+    runner.git("update-index", "--assume-unchanged", METHOD)
     runner.edit(METHOD, "amin", "amax")
+    ran = spied(runner)
     done = bench(upstream, runner, later, tmp_path / "measured")
     assert done.returncode == 2
-    assert "the checkout is not what was approved" in done.stderr
+    assert f"the checkout is not what was approved: {METHOD}" in done.stderr
+    runner.edit(METHOD, "amax", "amin")
+    (runner.root / ".git/info/exclude").write_text("hidden.py\n")
+    (runner.root / "harness/hidden.py").touch()
+    assert runner.git("status", "--porcelain") == ""
+    ran.unlink()
+    done = bench(upstream, runner, later, tmp_path / "measured")
+    assert done.returncode == 2
+    assert "the checkout is not what was approved: harness/hidden.py" in done.stderr
+    assert not ran.exists()
     assert not (tmp_path / "measured").exists()
+    assert upstream.git("worktree", "list").count("\n") == 0
 
 
 def test_records_of_another_commit_are_not_collected(upstream: Clone, tmp_path: Path) -> None:

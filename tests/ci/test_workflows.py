@@ -107,6 +107,19 @@ def test_the_gate_is_code_of_the_main_branch_alone() -> None:
     places = {step["with"]["path"]: step["with"]["ref"] for step in job["steps"]
               if step.get("uses", "").startswith("actions/checkout@")}  # fmt: skip
     assert places == {"approved": "${{ inputs.commit }}", "gate": "main"}
+    kinds = [(step.get("run", ""), step.get("working-directory"), step.get("with", {}).get("path"))
+             for step in job["steps"]]  # fmt: skip
+    order = [
+        next(at for at, (_, _, path) in enumerate(kinds) if path == "approved"),
+        kinds.index(("make setup", "approved", None)),
+        next(at for at, (_, _, path) in enumerate(kinds) if path == "gate"),
+        next(at for at, (run, place, _) in enumerate(kinds)
+             if run.startswith("git fetch ") and place == "gate"),
+        kinds.index(("make setup", "gate", None)),
+        next(at for at, (run, _, _) in enumerate(kinds) if "ci/bench.py" in run),
+    ]  # fmt: skip
+    assert order == sorted(order)
+    assert [run for run, place, _ in kinds if place == "approved"] == ["make setup"]
     (measured,) = [step for step in job["steps"] if "ci/bench.py" in step.get("run", "")]
     assert measured["working-directory"] == "gate"
     assert "--checkout ../approved " in measured["run"]

@@ -14,9 +14,10 @@ from tokonomy.store import git
 from tokonomy.store.statements import Said, Statement, digest
 from tokonomy.submit import append
 from tokonomy.submit.append import changed
+from tokonomy.submit.reading import Checkout
 from tokonomy.submit.stated import stated
 
-A = "results/records/a.jsonl"
+A, LATER = "results/records/a.jsonl", "results/records/later.jsonl"
 SAID = "results/statements/said.jsonl"
 LINES = "one\ntwo\nthree\n"
 
@@ -193,12 +194,34 @@ def test_whose_runs_new_statements_are_about_is_told(tmp_path: Path) -> None:
     write(tmp_path, SAID, says("signed-off") + "".join(new))
     committed(tmp_path, "next")
     assert stated(tmp_path, "base", "next") == [
-        "Mallory says 'disputed' of 000000000000, published in no file of records",
-        f"Mallory says 'withdrawn' of {hers.run_id[:12]}, published in {A}, by Her",
-        f"Mallory says 'withdrawn' of {his.run_id[:12]}, published in {A}, by Him",
+        "'Mallory' says 'disputed' of 000000000000, published in no file of records; added by A",
+        f"'Mallory' says 'withdrawn' of {hers.run_id[:12]}, published in {A}, by Her; added by A",
+        f"'Mallory' says 'withdrawn' of {his.run_id[:12]}, published in {A}, by Him; added by A",
     ]
     many = "".join(says("disputed", f"{each:032x}") for each in range(7))
     write(tmp_path, SAID, many)
     committed(tmp_path, "more")
     (told,) = stated(tmp_path, "next", "more")
-    assert told.endswith("000000000000 and 1 more, published in no file of records")
+    assert told.endswith("000000000000 and 1 more, published in no file of records; added by A")
+
+
+def test_a_run_is_whose_record_it_is_and_a_statement_whose_commit(tmp_path: Path) -> None:
+    run(tmp_path, "init", "-q")
+    made = make_record(samples=8, pairs=10)
+    params = {"id": "tome", "params": {"run_id": made.run_id}, "source_hash": "0" * 64}
+    lying = make_record(seed=2, samples=8, pairs=10, cell={"method": params})
+    for each, path, name in ((made, LATER, "Her"), (lying, A, "Eve")):
+        write(tmp_path, path, each.line() + "\n")
+        run(tmp_path, "add", "-A")
+        run(tmp_path, "commit", "-q", "-m", "x", "--author", f"{name} <x@example.org>")
+    run(tmp_path, "tag", "base")
+    said = Statement(run_id=made.run_id, record_sha256=digest(made), says="withdrawn", by="Her",
+                     at="2026-01-01T00:00:00Z", reason="because")  # fmt: skip
+    write(tmp_path, SAID, said.line() + "\n")
+    run(tmp_path, "add", "-A")
+    run(tmp_path, "commit", "-q", "-m", "x", "--author", "Eve <x@example.org>")
+    assert stated(tmp_path, "base", "HEAD") == [
+        f"'Her' says 'withdrawn' of {made.run_id[:12]}, published in {LATER}, by Her; added by Eve"
+    ]
+    checkout = Checkout(tmp_path)
+    assert checkout.runs == {lying.run_id: [f"{A}:1"], made.run_id: [f"{LATER}:1"]}

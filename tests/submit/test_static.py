@@ -111,6 +111,26 @@ NAMED = [
     ("task: my_questions", '"incl\\u0075de": /tmp/other.yaml', "imports-allowed", 1),
     ("doc_to_text: prompt", "doc_to_text: '{{ x.__class__ }}'", "imports-run", 6),
     ("task: my_questions", "dataset_kwargs: {trust_remote_code: true}", "imports-run", 1),
+    ("task: my_questions", "dataset_kwargs: {data_files: [a.json, /etc/a]}", "imports-run", 1),
+    ("task: my_questions", "dataset_kwargs: {data_files: {test: ../a.json}}", "imports-run", 1),
+    ("task: my_questions", "dataset_kwargs: {data_dir: 'https://example.org/'}", "imports-run", 1),
+    ("task: my_questions", "dataset_path: ./of", "imports-run", 1),
+    ("task: my_questions", "dataset_path: pandas", "imports-run", 1),
+    ("task: my_questions", "use_prompt: my.yaml:x", "imports-allowed", 1),
+    ("doc_to_text: prompt", "doc_to_text: '{{ x | map(attribute=y) }}'", "imports-run", 6),
+    ("doc_to_text: prompt", 'doc_to_text: \'{{ cycler["_" ~ "_init_"] }}\'', "imports-run", 6),
+    ("doc_to_text: prompt", "doc_to_text: '{{ cycler[\"\\x5f_init_\\x5f\"] }}'", "imports-run", 6),
+    ("doc_to_text: prompt", 'doc_to_text: "{\\x7B x() }}"', "imports-run", 6),
+    ("doc_to_text: prompt", 'doc_to_text: "{{ x }} {% if x() %}{% endif %}"', "imports-run", 6),
+    ("doc_to_text: prompt", 'doc_to_text: "{{{ x }}{ x() }}"', "imports-run", 6),
+    ("metric: begins", "metric: path/to/any.py", "imports-run", 14),
+    ("metric: begins", "metric: any.py", "imports-run", 14),
+    ("metric: begins", "metric: tests", "imports-run", 14),
+    ("metric: begins", "metric: [begins]", "imports-run", 14),
+    ("metric: begins", "metric: begins\n    hf_evaluate: true", "imports-run", 15),
+    ("task: my_questions", "task: &a to/any.py\nx: [{metric: *a}]", "imports-run", 1),
+    ("task: my_questions", "x: &a {metric: a.py, of: *a}\ny: *a", "imports-run", 1),
+    ("task: my_questions", "x: [{metric: begins,\n\ufeffmetric: a.py}]", "imports-run", 2),
     ("task: my_questions", "task: [", "layout-text", 3),
     ("task: my_questions", "task: " + "[" * 150_000, "layout-text", 1),
     ("task: my_questions", "task: \u202e", "layout-text", 1),
@@ -128,6 +148,15 @@ def test_what_a_yaml_names_is_held_to_the_rules(
     path.write_text(path.read_text().replace(before, after))
     found = [(each.path, each.rule, each.line) for each in check(tmp_path, [path])]
     assert (YAML, rule, line) in found
+
+
+def test_a_yaml_that_shows_fields_is_found_sound(tmp_path: Path) -> None:
+    begin("task", "kv", "my-questions", tmp_path)
+    path = tmp_path / YAML
+    text = path.read_text().replace("target: target", 'target: "Say {{answer}}, {{ a.b }}: {1} %}"')
+    more = "dataset_path: json\ndataset_kwargs: {data_files: {test: tasks/a-*.json}}\n"
+    path.write_text(text.replace("metric: begins", "metric: acc_norm") + more)
+    assert check(tmp_path, [path]) == []
 
 
 def test_a_yaml_beside_a_link_names_no_module(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import unicodedata
 from collections import defaultdict
@@ -27,7 +28,6 @@ MOST_DEPTH = 100  # of syntax; code that people write has about 25
 _TURNING = frozenset(
     "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200f\u200e\u061c"
 )
-RUN = re.compile(r'"run_id":"([0-9a-f]{32})"')
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -102,15 +102,28 @@ class Checkout:
 
     @cached_property
     def runs(self) -> Mapping[str, list[str]]:
-        """Places of every published run, ``file:line`` by id; told by the text alone."""
+        """Places of every published run, ``file:line`` by id; told without validation."""
         found: dict[str, list[str]] = defaultdict(list)
         for path in files([self.root / RECORDS]):
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for number, line in enumerate(lines, 1):
-                    match = RUN.search(line)
-                    if match:
-                        found[match[1]].append(f"{self.place(path)}:{number}")
+                    run = run_of(line)
+                    if run:
+                        found[run].append(f"{self.place(path)}:{number}")
         return found
+
+
+def run_of(line: str) -> str | None:
+    """The run that one line of records is of, which need not be valid; None where it tells none.
+
+    Only its own key counts: a parameter may have the same name.
+    """
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    run = found.get("run_id") if isinstance(found, dict) else None
+    return run if isinstance(run, str) else None
 
 
 def _depth(tree: ast.AST) -> int:

@@ -110,7 +110,8 @@ _ALL = (
     _rule(
         "imports-run",
         "No eval, exec, compile, open, importlib, pickle, torch.load, trust_remote_code, or other "
-        "way around the rule on imports; a task may open files.",
+        "way around the rule on imports; a task may open files. Templates of its YAML show fields, "
+        "as {{ question }}; its metrics are no paths, and its data is in the repository or a hub.",
         "They run code that no reviewer has read.",
         "safetensors for weights, literals for data.",
     ),
