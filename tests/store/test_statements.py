@@ -58,6 +58,7 @@ def line(what: Said = "disputed", **fields: Any) -> bytes:
         (line("withdrawn", reason=None), "needs a reason"),
         (line("verified", reason=None), "needs a reason"),
         (line("resolved", reason=None), "needs a reason"),
+        (line("reinstated", reason=None), "needs a reason"),
         (line(by=" "), "some text"),
         (line(by="a\u202eb"), "direction characters"),
         (line(reason="two\nlines"), "one line"),
@@ -157,7 +158,11 @@ def test_the_digest_is_of_what_a_record_says() -> None:
 
 
 def test_only_maintainers_verify_and_settle() -> None:
-    assert {what for what in NEEDS if reserved(said(what))} == {"verified", "resolved"}
+    assert {what for what in NEEDS if reserved(said(what))} == {
+        "verified",
+        "resolved",
+        "reinstated",
+    }
 
 
 @pytest.mark.parametrize(
@@ -171,10 +176,15 @@ def test_only_maintainers_verify_and_settle() -> None:
         (("disputed", "resolved"), "self-reported"),
         (("verified", "disputed", "resolved"), "verified"),
         (("disputed", "resolved", "disputed"), "disputed"),
-        (("withdrawn", "resolved"), "self-reported"),
-        (("verified", "withdrawn", "resolved"), "verified"),
-        (("withdrawn", "resolved", "withdrawn"), "withdrawn"),
-        (("resolved", "withdrawn", "verified"), "withdrawn"),
+        (("withdrawn", "resolved"), "withdrawn"),
+        (("withdrawn", "disputed", "resolved"), "withdrawn"),
+        (("withdrawn", "reinstated"), "self-reported"),
+        (("verified", "withdrawn", "reinstated"), "verified"),
+        (("withdrawn", "reinstated", "withdrawn"), "withdrawn"),
+        (("reinstated", "withdrawn", "verified"), "withdrawn"),
+        (("disputed", "reinstated"), "disputed"),
+        (("disputed", "withdrawn", "reinstated"), "disputed"),
+        (("disputed", "withdrawn", "resolved", "reinstated"), "self-reported"),
         (("disputed", "withdrawn"), "withdrawn"),
     ],
 )

@@ -24,7 +24,7 @@ _OWN = {
     "id": "Number of the row.",
     "run": "The run that it belongs to.",
     "line": "The whole of it, as one line of JSON.",
-    "says": "verified, signed-off, disputed, resolved or withdrawn.",
+    "says": "verified, signed-off, disputed, resolved, withdrawn or reinstated.",
     "at": "When it was said, UTC.",
     "derivation": "Version of the rules that made its figures.",
     "name": "Which figure; its title and what it is are in the view leaderboard.",
