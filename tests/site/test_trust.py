@@ -167,6 +167,18 @@ def test_a_newer_run_does_not_displace_a_verified_one(tmp_path: Path) -> None:
         }
 
 
+def test_truths_of_the_table_are_written_as_its_page_says(trusted: Path) -> None:
+    lines = list(csv.DictReader(io.StringIO(read(trusted / "data/runs.csv"))))
+    text = read(trusted / "data.html")
+    kinds = re.findall(r">(current|embedded)</.*?<td[^>]*>(.*?)</td>", text, re.DOTALL)
+    assert dict(kinds) == dict.fromkeys(("embedded", "current"), "True or False")
+    for name, _ in kinds:
+        assert {each[name] for each in lines} <= {"True", "False"}
+    assert {each["run_id"] for each in lines if each["current"] == "False"} == {
+        WITHDRAWN.run_id, OLD.run_id
+    }  # fmt: skip
+
+
 def test_what_was_said_is_among_the_downloads(trusted: Path) -> None:
     lines = (trusted / "data/statements.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 5  # without the one of a run that is not shown
