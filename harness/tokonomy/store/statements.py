@@ -28,7 +28,8 @@ Level = Literal["withdrawn", "disputed", "superseded", "verified", "self-reporte
 LEVELS: Mapping[Level, str] = {
     "withdrawn": "taken back by who published it",
     "disputed": "somebody gave a reason to doubt it, which is not settled",
-    "superseded": "another run of the cell stands for it: newer, verified or one that went well",
+    "superseded": "another run of the cell stands for it: of newer code, verified, newer, or one "
+    "that went well",
     "verified": "reproduced by the project's maintainers",
     "self-reported": "as its author measured it; nobody else has reproduced it here",
 }

@@ -46,10 +46,10 @@ _RUN = tuple(SETTING)
 TABLES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "leaderboard": (
         "Results",
-        "Of each cell the newest result of the highest standing, with every figure, also where it "
-        "failed: a verified run before others, a disputed one where there is no other, none that "
-        "was withdrawn. Compare rows of one device class, task, model, precision, scenario and "
-        "mode only.",
+        "Of each cell the result that stands for it, with every figure, also where it failed: of "
+        "the runs of its newest code the newest, a verified one before others, a disputed one "
+        "where there is no other, none that was withdrawn. Compare rows of one device class, task, "
+        "model, precision, scenario and mode only.",
         (),  # all that views.FIGURES names, below
     ),
     "runs": ("Runs", "A row for each run, superseded or not, whatever it is for.", ()),
