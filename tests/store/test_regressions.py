@@ -179,6 +179,17 @@ def moments(record: Record, minutes: float) -> Record:
     return record.model_copy(update={"started": started.strftime("%Y-%m-%dT%H:%M:%SZ")})
 
 
+def test_sittings_count_as_alike_only_with_another_to_be_like() -> None:
+    """Two cells in two sittings each: two that could have differed, not three."""
+    old = [resized(moments(made(at, seed=seed), 1440 * (2 * seed + at)), 400_000_000)
+           for seed in (1, 2) for at in range(2)]  # fmt: skip
+    first, new = (resized(made(at), 400_000_000 + at) for at in range(2))
+    found = row(table(of(*old, first), of(new)), "peak_memory_bytes")
+    assert found.basis == (
+        "pooled history of 4 sittings of 2 cells, no two of which differ (up to 78% of others may)"
+    )
+
+
 def test_runs_of_one_sitting_are_one() -> None:
     runs = [made(at, latency_ratio=0.7 * (1 + 0.002 * at)) for at in range(4)]
     new = moments(made(9, latency_ratio=0.8), 100_000)
