@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def frame(place: str | Path = DEFAULT, role: str | None = "result") -> pd.DataFrame:
     """Each result as one row, oldest first; of runs of one cell the one that stands for it.
 
-    That is the newest of the highest standing: verified before self-reported before disputed, and
-    ``trust`` says which. A run that was withdrawn is no row.
+    That is a run of the newest code that anyone stands by: of these a verified one before a
+    self-reported before a disputed one, and then the newest; ``trust`` says which. A run that was
+    withdrawn is no row.
 
     The configuration comes first, then every figure of ``tokonomy.store.metrics.METRICS`` as a
     column of its name, with ``<name>_low`` and ``<name>_high`` where it has an interval. What is

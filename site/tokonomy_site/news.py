@@ -93,11 +93,16 @@ def place(run: Run) -> str:
     )
 
 
-_SAID = {"disputed": "Disputed", "resolved": "Settled", "withdrawn": "Withdrawn"}
+_SAID = {
+    "disputed": "Disputed",
+    "resolved": "Dispute settled",
+    "withdrawn": "Withdrawn",
+    "reinstated": "Reinstated",
+}
 
 
 def _said(snapshot: Snapshot) -> Iterator[Item]:
-    """Disputes of results, their ends, and withdrawals."""
+    """Disputes and withdrawals of results, and their ends."""
     for run in snapshot.results:
         for each in run.trust.said:
             if each.says in _SAID:

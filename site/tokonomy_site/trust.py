@@ -17,8 +17,9 @@ _SAID: dict[Said, str] = {
     "verified": "Reproduced by maintainers",
     "signed-off": "Signed off by the author",
     "disputed": "Disputed",
-    "resolved": "Earlier doubts are settled",
+    "resolved": "Earlier disputes are settled",
     "withdrawn": "Withdrawn",
+    "reinstated": "Reinstated",
 }
 
 

@@ -26,7 +26,7 @@ def verdicts(arms: Iterable[Arm | None]) -> dict[str, dict[str, Verdict]]:
     """Verdicts by run and baseline.
 
     Args:
-        arms: Of the newest record of each cell.
+        arms: Of the record that stands for each cell.
     """
     present = [each for each in arms if each is not None]
     equal = {each.run_id: family(each.group[0]).equal for each in present}

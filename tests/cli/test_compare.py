@@ -87,9 +87,9 @@ def test_two_sets_are_a_gate(tmp_path: Path, new: Record, code: int, shown: str 
     assert row["decision"] == (shown or "no detectable difference")
     assert 0 <= row["p"] <= row["p_adjusted"] <= 1
     assert (row["basis"], row["runs"][1]) == ("own history of 3 sittings", new.run_id)
-    assert row["detectable"] == pytest.approx(math.sqrt(row["high"] / row["low"]))
+    assert row["half_width"] == pytest.approx(math.sqrt(row["high"] / row["low"]))
     told = " ".join(tokonomy(a, b, "--all").stdout.split())
-    assert (f"; about x{row['detectable']:.4f} could be told" in told) == (shown is None)
+    assert (f"; half the interval's width is x{row['half_width']:.4f}" in told) == (shown is None)
 
 
 def test_the_share_of_false_alarms_is_told_where_something_was_tested(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def test_distances_have_the_interval_that_both_runs_give(
     word = ("no detectable difference" if points[1] <= 0 <= points[2]
             else "better" if points[0] > 0 else "worse")  # fmt: skip
     assert word in said
-    least = re.search(r"; about ([0-9.]+) points could be told", said)
-    assert (least is not None) == (word == "no detectable difference")
-    assert least is None or float(least[1]) == pytest.approx((points[2] - points[1]) / 2, rel=0.06)
+    half = re.search(r"; half the interval's width is ([0-9.]+) points", said)
+    assert (half is not None) == (word == "no detectable difference")
+    assert half is None or float(half[1]) == pytest.approx((points[2] - points[1]) / 2, rel=0.06)
     logs = mover(*(ends(run.metrics["speed_up"], math.log) for run in (other, base)))
     times = told(cell(page, "Speed-up", 1))
     assert times == pytest.approx(tuple(map(math.exp, logs)), abs=0.006)

@@ -146,7 +146,9 @@ def test_a_newer_run_does_not_displace_a_verified_one(tmp_path: Path) -> None:
     with open_store(tmp_path / "a.sqlite") as store:
         store.add_all(EVERY)
     lines = (said(OLD, "verified"), said(PLAIN, "disputed", link=LINK),
-             said(PLAIN, "resolved", at="2026-03-02T00:00:00Z"))  # fmt: skip
+             said(PLAIN, "resolved", at="2026-03-02T00:00:00Z"),
+             said(DISPUTED, "withdrawn"),
+             said(DISPUTED, "reinstated", at="2026-03-02T00:00:00Z"))  # fmt: skip
     (tmp_path / "said.jsonl").write_text("\n".join(lines) + "\n")
     build(str(tmp_path / "a.sqlite"), None, tmp_path / "dist",
           statements=tmp_path / "said.jsonl")  # fmt: skip
@@ -156,11 +158,25 @@ def test_a_newer_run_does_not_displace_a_verified_one(tmp_path: Path) -> None:
     assert f"Superseded: {LEVELS['superseded']}." in page(site, AGAIN)
     assert f'href="{OLD.run_id}.html"' in page(site, AGAIN)
     assert "Another run stands" not in page(site, OLD)
-    assert "Settled: made-up keep 0.3 on" in read(site / "feed.xml")
+    assert "Dispute settled: made-up keep 0.3 on" in read(site / "feed.xml")
+    assert "Reinstated: made-up keep 0.7 on" in read(site / "feed.xml")
+    assert "Reinstated (some&lt;b&gt;one" in page(site, DISPUTED)
     with open_store(site / "data/tokonomy.sqlite", create=False) as store:
         assert {run.run_id for run in store.latest()} == {
             each.run_id for each in EVERY if each is not AGAIN
         }
+
+
+def test_truths_of_the_table_are_written_as_its_page_says(trusted: Path) -> None:
+    lines = list(csv.DictReader(io.StringIO(read(trusted / "data/runs.csv"))))
+    text = read(trusted / "data.html")
+    kinds = re.findall(r">(current|embedded)</.*?<td[^>]*>(.*?)</td>", text, re.DOTALL)
+    assert dict(kinds) == dict.fromkeys(("embedded", "current"), "True or False")
+    for name, _ in kinds:
+        assert {each[name] for each in lines} <= {"True", "False"}
+    assert {each["run_id"] for each in lines if each["current"] == "False"} == {
+        WITHDRAWN.run_id, OLD.run_id
+    }  # fmt: skip
 
 
 def test_what_was_said_is_among_the_downloads(trusted: Path) -> None:

@@ -58,6 +58,7 @@ def line(what: Said = "disputed", **fields: Any) -> bytes:
         (line("withdrawn", reason=None), "needs a reason"),
         (line("verified", reason=None), "needs a reason"),
         (line("resolved", reason=None), "needs a reason"),
+        (line("reinstated", reason=None), "needs a reason"),
         (line(by=" "), "some text"),
         (line(by="a\u202eb"), "direction characters"),
         (line(reason="two\nlines"), "one line"),
@@ -157,7 +158,11 @@ def test_the_digest_is_of_what_a_record_says() -> None:
 
 
 def test_only_maintainers_verify_and_settle() -> None:
-    assert {what for what in NEEDS if reserved(said(what))} == {"verified", "resolved"}
+    assert {what for what in NEEDS if reserved(said(what))} == {
+        "verified",
+        "resolved",
+        "reinstated",
+    }
 
 
 @pytest.mark.parametrize(
@@ -171,10 +176,15 @@ def test_only_maintainers_verify_and_settle() -> None:
         (("disputed", "resolved"), "self-reported"),
         (("verified", "disputed", "resolved"), "verified"),
         (("disputed", "resolved", "disputed"), "disputed"),
-        (("withdrawn", "resolved"), "self-reported"),
-        (("verified", "withdrawn", "resolved"), "verified"),
-        (("withdrawn", "resolved", "withdrawn"), "withdrawn"),
-        (("resolved", "withdrawn", "verified"), "withdrawn"),
+        (("withdrawn", "resolved"), "withdrawn"),
+        (("withdrawn", "disputed", "resolved"), "withdrawn"),
+        (("withdrawn", "reinstated"), "self-reported"),
+        (("verified", "withdrawn", "reinstated"), "verified"),
+        (("withdrawn", "reinstated", "withdrawn"), "withdrawn"),
+        (("reinstated", "withdrawn", "verified"), "withdrawn"),
+        (("disputed", "reinstated"), "disputed"),
+        (("disputed", "withdrawn", "reinstated"), "disputed"),
+        (("disputed", "withdrawn", "resolved", "reinstated"), "self-reported"),
         (("disputed", "withdrawn"), "withdrawn"),
     ],
 )
@@ -265,6 +275,57 @@ def test_the_newest_run_of_the_highest_standing_stands_for_its_cell_everywhere(
     ]
     assert list(table["trust"]) == [run.trust for run in latest]
     assert rows == [(run.run_id, level[run.run_id], int(run.current)) for run in every]
+
+
+CHANGED = {"method": OLD.cell.method.model_dump() | {"source_hash": "0" * 64}}
+FIXED, CRASHED, BACK = (
+    each.model_copy(update={"started": f"2026-03-0{day}T00:00:00Z"})
+    for day, each in enumerate(
+        (attempt(3, cell=CHANGED), attempt(4, "crash", cell=CHANGED), attempt(5)), 1
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "more", "stands"),
+    [
+        ({"old": "verified"}, (FIXED,), FIXED),
+        ({"old": "verified"}, (FIXED, CRASHED), FIXED),
+        ({"old": "verified"}, (CRASHED,), CRASHED),
+        ({"old": "verified"}, (BACK,), OLD),
+        ({"old": "verified"}, (FIXED, BACK), OLD),  # the code went back to what it was
+        ({"old": "verified", "fixed": "disputed"}, (FIXED,), OLD),
+        ({"old": "verified", "fixed": "withdrawn"}, (FIXED,), OLD),
+        ({"old": "disputed", "new": "disputed", "fixed": "disputed"}, (FIXED,), FIXED),
+        ({"old": "withdrawn", "new": "withdrawn", "fixed": "disputed"}, (FIXED,), FIXED),
+    ],
+)
+def test_a_run_of_changed_code_is_not_hidden_by_one_of_the_code_before(
+    tmp_path: Path, told: dict[str, Said], more: Sequence[Record], stands: Record
+) -> None:
+    place = tmp_path / "a.sqlite"
+    named = {"old": OLD, "new": NEW, "fixed": FIXED}
+    with open_store(place) as store:
+        store.add_all([OLD, NEW, *more])
+        for name, what in told.items():
+            store.say(said(what, named[name]))
+        (found,) = store.latest()
+        assert (found.run_id, found.trust) == (stands.run_id, trust_of(told, named, stands))
+        assert [run.id for run in snapshot(store, "").current] == [stands.run_id]
+        assert list(store.frame()["run_id"]) == [stands.run_id]
+        level = {run.run_id: (run.trust, int(run.current)) for run in store.runs()}
+    with sqlite3.connect(place) as connection:
+        board = connection.execute("SELECT run_id, trust FROM leaderboard").fetchall()
+        rows = connection.execute("SELECT run_id, trust, current FROM runs").fetchall()
+    connection.close()
+    assert board == [(stands.run_id, found.trust)]
+    assert {run: tuple(rest) for run, *rest in rows} == level
+
+
+def trust_of(told: dict[str, Said], named: dict[str, Record], run: Record) -> str:
+    """What was said of a run, if anything."""
+    words = (what for name, what in told.items() if named[name] is run)
+    return next(words, "self-reported")
 
 
 def test_a_filter_chooses_among_what_passes_and_changes_no_level(tmp_path: Path) -> None:

@@ -86,11 +86,11 @@ def _moved(row: Row) -> str:
 
 def _why(row: Row) -> str:
     """Why a row is not comparable, or what its decision rests on."""
-    if row.reason or row.detectable is None or row.decision != "no detectable difference":
+    if row.reason or row.half_width is None or row.decision != "no detectable difference":
         return row.reason or row.basis
     ratio = row.scale == "ratio"
-    least = f"x{row.detectable:.4f}" if ratio else f"{100 * row.detectable:.2f} points"
-    return f"{row.basis}; about {least} could be told"
+    half = f"x{row.half_width:.4f}" if ratio else f"{100 * row.half_width:.2f} points"
+    return f"{row.basis}; half the interval's width is {half}"
 
 
 def _show(found: Table, everything: bool) -> None:

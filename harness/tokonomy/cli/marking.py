@@ -53,8 +53,8 @@ def mark(
 ) -> None:
     """Say something of a run; its record stays as it is.
 
-    A statement is about exactly this record, and is added to a file that only grows. `verified` and
-    `resolved` are for maintainers: a submission must not hold them.
+    A statement is about exactly this record, and is added to a file that only grows. `verified`,
+    `resolved` and `reinstated` are for maintainers: a submission must not hold them.
 
     \b
     Example:

@@ -124,7 +124,7 @@ class Store:
         """Of runs that are alike the one that stands for their cell, with figures, oldest first.
 
         Only runs that pass are looked at, and which of them stands, module ``current`` tells.
-        Runs of another version of the code are alike.
+        Runs of another version of the code are alike, and those of the newest stand.
         """
         with reading(self._engine, self.place) as connection:
             return queries.runs(connection, filters, latest_only=True)

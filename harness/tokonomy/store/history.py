@@ -77,9 +77,10 @@ class History:
             told = words.format(found.sittings, cells)
             if found.apart or kind == "ratio":
                 return told, found
-            # Sittings give the very same answers, or take the very same memory.
-            # After n that do, others may differ in a share of up to 1 - 0.05^(1/n), at 95 %.
-            most = 1 - 0.05 ** (1 / found.sittings)
+            # Sittings give the very same answers, or take the very same memory. One has to say
+            # what the same is; after n more that agree with it, others may differ from it in a
+            # share of up to 1 - 0.05^(1/n), at 95 %. The degrees of freedom count these.
+            most = 1 - 0.05 ** (1 / found.freedom)
             return f"{told}, {SAME} (up to {most:.0%} of others may)", None
         return WITHIN, None
 

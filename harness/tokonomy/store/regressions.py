@@ -1,7 +1,8 @@
 """What became better and what worse between two sets of records, cell by cell.
 
-A cell is what ``rows.IDENTITY`` says; of each set its newest run that stands is taken. How a figure
-is compared follows from what it is:
+A cell is what ``rows.IDENTITY`` says; of each set its newest run that nobody doubts is taken,
+also before a verified one: the question is what was measured last, which module ``current`` does
+not ask. How a figure is compared follows from what it is:
 
 - shares of samples (quality) by the samples that both runs answered, pair by pair;
 - ratios taken within a run (latency, energy) and amounts of one machine (latency in ms, peak
@@ -20,7 +21,7 @@ as well, quality is compared by its samples alone and the rest not at all. Where
 same in every sitting, quality is uncertain by its samples alone, and an amount that is the same in
 every sitting is compared exactly. That a few sittings show no difference is weak evidence that none
 would, so the basis says how many may differ; and a figure without a detectable difference comes
-with how large a one could have been told.
+with half the width of its interval, which is of that figure alone and not adjusted over the table.
 See ``stats.decisions``.
 """
 
@@ -78,8 +79,8 @@ class Row:
         low: Lower end of its 95 % interval, which holds both uncertainties; None where nothing is
             known of one of them.
         high: Upper end.
-        detectable: Half the interval's width, as ``scale`` says (of a ratio a factor): about the
-            least difference that could have been told; None without an interval.
+        half_width: Half the interval's width, as ``scale`` says (of a ratio a factor); None without
+            an interval.
         p: That nothing changed; None where nothing was tested.
         p_adjusted: The same for the whole table.
         basis: Which history the variation between sittings comes from.
@@ -96,7 +97,7 @@ class Row:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
-    detectable: float | None = None
+    half_width: float | None = None
     p: float | None = None
     p_adjusted: float | None = None
     basis: str = ""
@@ -224,7 +225,7 @@ def _compared(row: Row, name: str, kind: Kind, pair: Pair, history: History) -> 
         return replace(row, reason=found.reason or "no-interval")
     told = _told(row, changed, kind, basis, test)
     if kind != "share" and between is None:
-        return replace(told, low=None, high=None, detectable=None, p=None, basis="",
+        return replace(told, low=None, high=None, half_width=None, p=None, basis="",
                        reason="no-history")  # fmt: skip
     return told
 
@@ -248,7 +249,7 @@ def _told(row: Row, found: Change, kind: Kind, basis: str, test: Comparison | No
     p = max(found.p, test.p) if test else found.p
     half = (found.high - found.low) / 2
     return replace(row, scale="difference" if share else "ratio", difference=value, low=low,
-                   high=high, detectable=half if share else math.exp(min(half, 700.0)), p=p,
+                   high=high, half_width=half if share else math.exp(min(half, 700.0)), p=p,
                    basis=basis)  # fmt: skip
 
 

@@ -76,7 +76,8 @@ IDENTITY = (
     "threads", "protocol", "role",
 )  # fmt: skip
 """What stays the same when the same thing is run again, with changed code or not: a cell, as long
-as nothing else is said. Of runs that are alike in it one stands for it; see module ``current``."""
+as nothing else is said. Of runs that are alike in it one, of the newest code, stands for it; see
+module ``current``."""
 
 
 def row(record: Record, figures: Iterable[Metric]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -22,13 +22,14 @@ from tokonomy.store.fields import Part, Sha, Utc, content_hash
 from tokonomy.store.lines import check_clock, looked_at, validated
 from tokonomy.store.record import Record
 
-Said = Literal["verified", "signed-off", "disputed", "resolved", "withdrawn"]
+Said = Literal["verified", "signed-off", "disputed", "resolved", "withdrawn", "reinstated"]
 Level = Literal["withdrawn", "disputed", "superseded", "verified", "self-reported"]
 
 LEVELS: Mapping[Level, str] = {
     "withdrawn": "taken back by who published it",
     "disputed": "somebody gave a reason to doubt it, which is not settled",
-    "superseded": "another run of the cell stands for it: newer, verified or one that went well",
+    "superseded": "another run of the cell stands for it: of newer code, verified, newer, or one "
+    "that went well",
     "verified": "reproduced by the project's maintainers",
     "self-reported": "as its author measured it; nobody else has reproduced it here",
 }
@@ -40,10 +41,11 @@ NEEDS: Mapping[Said, tuple[str, ...]] = {
     "disputed": ("reason", "link"),
     "resolved": ("reason",),
     "withdrawn": ("reason",),
+    "reinstated": ("reason",),
 }
 """What must be told with each: nobody can weigh a doubt, or its end, without it."""
 
-MAINTAINERS: frozenset[Said] = frozenset({"verified", "resolved"})
+MAINTAINERS: frozenset[Said] = frozenset({"verified", "resolved", "reinstated"})
 """What only maintainers may say: no submission brings it along."""
 
 MAX_LINE = 2**14
@@ -81,8 +83,8 @@ class Statement(Part):
         run_id: The record's run.
         record_sha256: ``digest`` of the record.
         says: ``verified``, it was reproduced; ``signed-off``, its author stands by it;
-            ``disputed``, it is doubted; ``resolved``, earlier doubts and withdrawals are
-            settled; ``withdrawn``, it is taken back.
+            ``disputed``, it is doubted; ``resolved``, earlier doubts are settled;
+            ``withdrawn``, it is taken back; ``reinstated``, earlier withdrawals no longer hold.
         by: Name or handle of who says so.
         at: When, UTC.
         reason: Why, in a sentence.
@@ -181,20 +183,25 @@ class Trust:
 def trust(said: Iterable[Statement]) -> Trust:
     """The trust in a run for itself; whether another one supersedes it, ``current`` tells.
 
-    ``resolved``, which only maintainers say, ends what was disputed or withdrawn before it, so that
-    no statement on a run of others lasts against their word.
+    ``resolved`` ends what was disputed before it, ``reinstated`` what was withdrawn. Only
+    maintainers say either, so that no statement on a run of others lasts against their word, and
+    what its author took back stays so when a doubt is settled.
 
     Args:
         said: Statements about its record, in any order.
     """
     told = tuple(sorted(said, key=lambda each: each.order))
     words = [each.says for each in told]
-    settled = len(words) - words[::-1].index("resolved") if "resolved" in words else 0
     level: Level = "self-reported"
-    if "withdrawn" in words[settled:]:
+    if "withdrawn" in _after(words, "reinstated"):
         level = "withdrawn"
-    elif "disputed" in words[settled:]:
+    elif "disputed" in _after(words, "resolved"):
         level = "disputed"
     elif "verified" in words:
         level = "verified"
     return Trust(level=level, said=told)
+
+
+def _after(words: Sequence[Said], end: Said) -> Sequence[Said]:
+    """What was said after the last of a word; all where nobody said it."""
+    return words[len(words) - words[::-1].index(end) :] if end in words else words

@@ -44,7 +44,7 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
     )  # fmt: skip
 
 
-_KINDS = {"text": "text", "whole": "whole number", "number": "number", "truth": "yes or no"}
+_KINDS = {"text": "text", "whole": "whole number", "number": "number", "truth": "True or False"}
 _BESIDE = ("_low", "_high", "_reason")  # said once, in the page's words
 
 

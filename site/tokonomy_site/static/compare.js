@@ -59,8 +59,8 @@
   };
   /* Sittings differ by more than the intervals of costs know, so these get no verdict. */
   const WITHIN = ["cost", "energy"];
-  /* Half the interval's width: about the least distance that would show. */
-  const least = (low, high, { by, unit }) => by === "ratio"
+  /* Half the interval's width, of a ratio a factor. */
+  const half = (low, high, { by, unit }) => by === "ratio"
     ? `${Math.sqrt(high / low).toFixed(2)} times`
     : `${+((high - low) / 2).toPrecision(2)} ${unit === "%" ? "points" : unit}`;
   const judged = ([value, low, high], figure) => {
@@ -68,7 +68,7 @@
     if (WITHIN.includes(figure.need) && !isNaN(low + high)) return ["within the runs only", "soft"];
     if (figure.exact ? value === none : low <= none && high >= none) {
       return figure.exact ? ["the same", "soft"]
-        : [`no detectable difference; about ${least(low, high, figure)} could be told`, "soft"];
+        : [`no detectable difference; half the interval's width is ${half(low, high, figure)}`, "soft"];
     }
     if (isNaN(low) || isNaN(high)) return ["no interval, so nothing is said", "soft"];
     if (!figure.better) return ["differs", ""];

@@ -53,7 +53,7 @@ SETTING: dict[str, tuple[Kind, str]] = {
     "flags": ("text", "Codes of what a reader must know, as JSON."),
 }
 TRUST = "How far it is to be believed: withdrawn, disputed, superseded, verified or self-reported."
-CURRENT = "Whether it stands for its cell: the newest run of the highest standing."
+CURRENT = "Whether it stands for its cell: of runs of the newest code, the best vouched for."
 WORDS = {"effect": "effect", "energy_j": "energy_boundary"}
 """Figures with a word, and the column that has it."""
 

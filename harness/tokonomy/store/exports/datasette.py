@@ -24,7 +24,7 @@ _OWN = {
     "id": "Number of the row.",
     "run": "The run that it belongs to.",
     "line": "The whole of it, as one line of JSON.",
-    "says": "verified, signed-off, disputed, resolved or withdrawn.",
+    "says": "verified, signed-off, disputed, resolved, withdrawn or reinstated.",
     "at": "When it was said, UTC.",
     "derivation": "Version of the rules that made its figures.",
     "name": "Which figure; its title and what it is are in the view leaderboard.",
@@ -46,10 +46,10 @@ _RUN = tuple(SETTING)
 TABLES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "leaderboard": (
         "Results",
-        "Of each cell the newest result of the highest standing, with every figure, also where it "
-        "failed: a verified run before others, a disputed one where there is no other, none that "
-        "was withdrawn. Compare rows of one device class, task, model, precision, scenario and "
-        "mode only.",
+        "Of each cell the result that stands for it, with every figure, also where it failed: of "
+        "the runs of its newest code the newest, a verified one before others, a disputed one "
+        "where there is no other, none that was withdrawn. Compare rows of one device class, task, "
+        "model, precision, scenario and mode only.",
         (),  # all that views.FIGURES names, below
     ),
     "runs": ("Runs", "A row for each run, superseded or not, whatever it is for.", ()),

@@ -1,4 +1,4 @@
-"""Views where the run that stands for a cell is the newest of the highest standing.
+"""Views where of a cell's runs of the newest code the newest of the highest standing stands for it.
 
 Of runs of which something was said the standing is filled when they are derived again, which
 follows every migration.
@@ -15,14 +15,22 @@ from tokonomy.store.migrations.versions.r0006_figures import columns
 revision = "0007"
 down_revision = "0006"
 
-# Of runs alike in these and in their role, one stands for the cell; a withdrawn one comes last.
+# Runs alike in these and in their role are a cell's; its newest code is that of the newest of them
+# that is neither withdrawn nor disputed. One stands for the cell; a withdrawn one comes last.
 RANKED = f"""(
   SELECT run.*, ROW_NUMBER() OVER (
     PARTITION BY {IDENTITY}, role ORDER BY
+    CASE method_hash WHEN code THEN 0 ELSE 1 END,
     CASE standing WHEN 'verified' THEN 3 WHEN 'self-reported' THEN 2 WHEN 'disputed' THEN 1
       ELSE 0 END DESC,
     CASE status WHEN 'ok' THEN 1 ELSE 0 END DESC, started DESC, run_id DESC
-  ) AS place FROM run
+  ) AS place FROM (
+    SELECT run.*, FIRST_VALUE(method_hash) OVER (
+      PARTITION BY {IDENTITY}, role ORDER BY
+      CASE standing WHEN 'withdrawn' THEN 2 WHEN 'disputed' THEN 1 ELSE 0 END,
+      started DESC, run_id DESC
+    ) AS code FROM run
+  ) AS run
 ) AS run"""
 CURRENT = "run.place = 1 AND run.standing <> 'withdrawn'"
 RUNS = f"""CREATE VIEW runs AS SELECT
