@@ -200,11 +200,11 @@ def test_signs_stand_beside_figures_as_on_other_pages(place: Path) -> None:
 
 def test_a_whole_id_finds_its_run(place: Path, visit: Visit) -> None:
     wanted = table(place)[7]
-    page = visit().go(place / "runs.html", f"#search={wanted['id']}")
+    page = visit().go(place / "runs.html", f"#search={wanted['run_id']}")
     (start,) = page.locator(".explorer tbody th a").evaluate_all(
         "(all) => all.map((a) => a.getAttribute('href').split('#')[1])"
     )
-    assert wanted["id"].startswith(start)
+    assert wanted["run_id"].startswith(start)
 
 
 def test_filters_and_search_narrow_and_can_be_taken_back(place: Path, visit: Visit) -> None:
