@@ -15,7 +15,7 @@ test: .venv/ready-dev ## every test and check that CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/ready-dev ## speed of the harness itself
 	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-sort=name

@@ -10,6 +10,7 @@ import pytest
 
 from checkpoints import write_checkpoint
 from images import write_images
+from tokonomy.cli import main
 from tokonomy.store.calibration import read
 from tokonomy.store.database import open_store
 
@@ -125,9 +126,16 @@ def test_synthetic_experiments_take_their_noise_from_sessions(folder: Path) -> N
         (("--out", "/dev/null/record.json"), "cannot be written below /dev/null"),
     ],
 )
-def test_bad_usage_is_one_line(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
-    done = calibrate(tmp_path, *words)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_bad_usage_is_one_line(
+    words: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["tokonomy", "calibrate", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

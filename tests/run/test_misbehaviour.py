@@ -180,7 +180,7 @@ def test_a_long_log_is_cut_in_the_middle_and_stripped(supervisor: Supervisor, ti
 
 
 def test_a_hang_leaves_the_place_where_it_hung(supervisor: Supervisor, tiny: Tiny) -> None:
-    log = run(tiny.job(act="hang", limits=Limits(time_s=8, memory_mib=8192)), supervisor).log
+    log = run(tiny.job(act="hang", limits=Limits(time_s=4, memory_mib=8192)), supervisor).log
     assert "sleep_forever" in log
 
 
@@ -196,7 +196,7 @@ def test_nothing_of_a_run_survives_it(act: str, supervisor: Supervisor, tiny: Ti
     assert supervisor.descendants() == 0
 
 
-@pytest.mark.parametrize("act", ["good", "nan", "segfault", "hang", "exit_at_once"])
+@pytest.mark.parametrize("act", ["good", "segfault", "hang"])
 def test_spawned_runs_leave_the_same_rows(act: str, naughty: str, tiny: Tiny) -> None:
     status, reason, limits = ROWS[act]
     with Supervisor(start="spawn") as spawning:
