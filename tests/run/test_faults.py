@@ -23,7 +23,7 @@ from tokonomy.store.record import Record, parse
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 WATTS = 300.0
-PLAN = EnergyPlan(trials=5, window_s=0.2, min_ticks=20, idle_s=0.1, settle_s=0.1)
+PLAN = EnergyPlan(trials=5, window_s=0.1, min_ticks=10, idle_s=0.1, settle_s=0.1)
 KINDS = ["python", "c"] if compiler() else ["python"]
 
 #: fault and moment -> status, reason of the row, reason of missing energy (None: there is energy).
