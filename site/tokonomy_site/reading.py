@@ -17,6 +17,7 @@ from pathlib import Path
 from tokonomy.catalog import strict
 from tokonomy.catalog.cards import PLANTED
 from tokonomy.catalog.registry import Registry, catalogue
+from tokonomy.catalog.sources import located
 from tokonomy.errors import StoreError, TokonomyError, UsageError
 from tokonomy.store import calibration
 from tokonomy.store.calibration import Calibration
@@ -174,14 +175,19 @@ def _sources(methods: Registry) -> Iterator[tuple[str, str]]:
 
 
 def trained(name: str, models: Registry) -> dict[str, float]:
-    """What a recipe left beside a model's weights; empty where it left nothing that can be read."""
+    """What a recipe left with the weights beside a model's module; empty where it left nothing.
+
+    The module is not imported: that takes longer than all pages of a few runs.
+    """
+    module = located(models.entry(name).module)
+    if module is None:
+        return {}
     try:
-        file: Path = models.build(name, {}).folder / "figures.json"
-        found = strict.read(file)
+        found = strict.read(module.parent / "weights" / name / "figures.json")
         read = {str(key): float(value) for key, value in found.items()}
         return read if all(map(isfinite, read.values())) else {}
     except (TokonomyError, OSError, ValueError, TypeError, AttributeError):
-        return {}  # a plug-in need not have any
+        return {}  # a plug-in's may hold anything
 
 
 def _run(stored: Stored, extra: _Extra, said: list[Statement]) -> Run:

@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ from tokonomy.store.derive import derive
 from tokonomy.store.metrics import METRICS, Metric
 from tokonomy.store.observed import Decoded, Decoding, Quality
 from tokonomy.store.record import Record
-from tokonomy_site import words
+from tokonomy_site import reading, words
 from tokonomy_site.build import build
 from tokonomy_site.charts import Point, chart
 from tokonomy_site.figures import percent, ratio, significant
@@ -167,12 +166,15 @@ def test_every_run_s_model_has_a_page_that_names_no_folder(tmp_path: Path) -> No
 def test_figures_that_cannot_be_read_are_left_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    registry = catalogue("model")
+    registry, file = catalogue("model"), tmp_path / "weights" / "docs-lm" / "figures.json"
+    assert "codes recalled in 128 tokens" in trained("docs-lm", registry)
+    file.parent.mkdir(parents=True)
+    monkeypatch.setattr(reading, "located", lambda _: tmp_path / "docs_lm.py")
+    assert trained("docs-lm", registry) == {}
     for content in ("", "[1]", '{"loss": NaN}', '{"loss": "high"}', '{"loss": [1]}'):
-        (tmp_path / "figures.json").write_text(content)
-        monkeypatch.setattr(registry, "build", lambda *_: SimpleNamespace(folder=tmp_path))
+        file.write_text(content)
         assert trained("docs-lm", registry) == {}
-    (tmp_path / "figures.json").write_text('{"loss": 1.5}')
+    file.write_text('{"loss": 1.5}')
     assert trained("docs-lm", registry) == {"loss": 1.5}
 
 
