@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 CHROMIUM = Path("/usr/bin/chromium")
 
 FIRST = (
-    "test_contributing.py", "test_faults.py", "test_browser.py", "test_energy.py",
-    "test_misbehaviour.py", "test_language_pages.py", "test_run.py", "test_calibrate.py",
+    "test_contributing.py", "test_pull_request.py", "test_misbehaviour.py", "test_faults.py",
+    "test_run.py", "test_modes.py", "test_energy.py", "test_nightly.py", "test_browser.py",
+    "test_budgets.py", "test_calibrate.py", "test_resume.py", "test_language_pages.py",
 )  # fmt: skip
-"""Files that take more than a minute: begun first, so that none is left to one worker alone."""
+"""Files that take about a minute or more: begun first, so that none is left to one worker alone."""
 
 
 collect_ignore = ["submit/submissions"]  # their tests are part of what is submitted
