@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tokonomy.errors import UsageError
 from tokonomy.submit.gate import measure
 from tokonomy.submit.limited import Limits, run
 from tokonomy.submit.scaffold import begin
@@ -231,3 +232,11 @@ def test_what_it_leaves_behind_is_read_only_if_it_is_a_plain_file(
     edited.write_text(edited.read_text() + text)
     (finding,) = tried(place, time_s=60).findings
     assert "no test passed" in finding.text
+
+
+def test_what_runs_tests_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begin("method", "vision", "begun", tmp_path)[0]
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    with pytest.raises(UsageError, match="make setup"):
+        trial(tmp_path, [path], Limits())
+    assert trial(tmp_path, [], Limits()).passed == 0

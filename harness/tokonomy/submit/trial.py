@@ -16,6 +16,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tokonomy.catalog.cards import MethodCard, TaskCard
@@ -53,10 +54,16 @@ class Trial:
 
 
 def trial(root: Path, paths: Iterable[Path], limits: limited.Limits) -> Trial:
-    """Run the tests of every method and task among ``paths``, each with limits of its own."""
+    """Run the tests of every method and task among ``paths``, each with limits of its own.
+
+    Raises:
+        UsageError: There are some, and what runs tests is not installed.
+    """
     findings: list[Finding] = []
     passed, network = 0, ""
     for path, card in _submitted(root, paths):
+        if find_spec("pytest") is None:
+            raise UsageError("tests need pytest, which `make setup` installs")
         place = path.relative_to(root).as_posix()
         ended, tests = _tested(root, path, card, limits)
         network = ended.network
