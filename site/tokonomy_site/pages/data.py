@@ -35,7 +35,6 @@ def pages(snapshot: Snapshot, downloads: Sequence[Download]) -> Iterator[Page]:
         template="data.html",
         section="data.html",
         values={
-            "downloads": downloads,
             "files": text_table("Files", ("File", "What it holds", "Size", "SHA-256"), files),
             "meanings": text_table("Columns of runs.csv; shares and ratios have unit 1", heads,
                                    meanings, 3),
